@@ -1,0 +1,2 @@
+export { type ErrorKind, isSpiffeError, SpiffeError } from './errors.ts'
+export * from './spiffe-id/index.ts'

@@ -1,0 +1,5 @@
+export { matchAny, matchId, matchMemberOf, matchOneOf, type SpiffeIdMatcher } from './matcher.ts'
+export { checkPath, checkPathSegment } from './path.ts'
+export { SpiffeId } from './spiffe-id.ts'
+export { SpiffeIdError, type SpiffeIdErrorCode } from './spiffe-id-error.ts'
+export { TrustDomain } from './trust-domain.ts'

@@ -1,0 +1,1 @@
+export type { RegistrationEntry } from './model/registration-entry.ts'

@@ -1,0 +1,54 @@
+// Builds what is published: the SDK's files by tsc, each daemon as bundled chunks by esbuild. Runs on `npm ci` (prepare).
+import { execFileSync } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+if (!existsSync(join(root, 'node_modules', 'esbuild'))) {
+  console.error('build: development packages are missing; install them with: npm ci --include=dev')
+  process.exit(1)
+}
+const { build } = await import('esbuild')
+
+/** Entry points of each daemon beside its command line: code that runs in a worker thread. */
+const workers = {
+  server: [],
+  agent: [],
+}
+
+async function bundle(name) {
+  const source = join(root, 'packages', name, 'src')
+  const outdir = join(root, 'packages', name, 'dist')
+  const entries = { main: join(source, 'cli', 'main.ts'), index: join(source, 'index.ts') }
+  for (const worker of workers[name])
+    entries[worker.split('/').at(-1)] = join(source, `${worker}.ts`)
+  const found = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file)))
+  rmSync(outdir, { recursive: true, force: true })
+  if (Object.keys(found).length === 0) return
+  await build({
+    entryPoints: found,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    conditions: ['source'],
+    external: ['koffi', 'classic-level'],
+    banner: {
+      js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
+    },
+    sourcemap: false,
+    legalComments: 'none',
+    logLevel: 'warning',
+  })
+}
+
+rmSync(join(root, 'packages', 'sdk', 'dist'), { recursive: true, force: true })
+execFileSync(
+  process.execPath,
+  [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', join(root, 'tsconfig.sdk.json')],
+  { stdio: 'inherit', cwd: root },
+)
+await Promise.all([bundle('server'), bundle('agent')])

@@ -1,0 +1,43 @@
+// `npm run check`: format, lint, types, tidy and unit tests, in parallel where they do not wait for each other.
+import { spawn } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const bin = (name) => join(root, 'node_modules', '.bin', name)
+const promiseRules = [
+  '--type-aware',
+  '-A',
+  'all',
+  '-D',
+  'typescript/no-floating-promises',
+  '-D',
+  'typescript/no-misused-promises',
+]
+const steps = [
+  ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
+  ['promises', bin('oxlint'), [...promiseRules, 'packages', 'test']],
+  ['types', bin('tsc'), ['-p', 'tsconfig.json']],
+  ['wire types', process.execPath, ['scripts/gen.mjs', '--check']],
+  ['tidy and unit', bin('vitest'), ['run', '--project', 'tidy', '--project', 'unit']],
+]
+
+function run([title, command, args]) {
+  const started = Date.now()
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const output = []
+    child.stdout.on('data', (data) => output.push(data))
+    child.stderr.on('data', (data) => output.push(data))
+    child.on('close', (code) => {
+      const seconds = ((Date.now() - started) / 1000).toFixed(1)
+      console.log(`${code === 0 ? 'ok  ' : 'FAIL'} ${title} (${seconds} s)`)
+      if (code !== 0) process.stdout.write(Buffer.concat(output))
+      resolve(code === 0)
+    })
+  })
+}
+
+const results = await Promise.all(steps.slice(0, 4).map(run))
+results.push(await run(steps[4]))
+process.exit(results.every(Boolean) ? 0 : 1)

@@ -1,0 +1,36 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
+
+const ssr = { resolve: { conditions: ['source'] } }
+const suite = (name: string, include: string[], extra: object = {}) => ({
+  ssr,
+  test: { name, include, environment: 'node', ...extra },
+})
+const daemons = {
+  globalSetup: ['test/kit/build-once.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+}
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    projects: [
+      suite('unit', [
+        'packages/*/src/**/*.test.ts',
+        'test/kit/**/*.test.ts',
+        'test/vectors/**/*.test.ts',
+      ]),
+      suite('tidy', ['test/tidy/**/*.test.ts']),
+      suite('integration', ['test/integration/**/*.test.ts'], daemons),
+      suite('cli', ['test/cli/**/*.test.ts'], daemons),
+      suite('faults', ['test/faults/**/*.test.ts'], { ...daemons, testTimeout: 180_000 }),
+      suite('interop', ['test/interop/**/*.test.ts'], {
+        ...daemons,
+        testTimeout: 300_000,
+        hookTimeout: 600_000,
+      }),
+      suite('spire', ['test/spire/**/*.test.ts'], { ...daemons, testTimeout: 180_000 }),
+      suite('soak', ['test/soak/**/*.test.ts'], { ...daemons, testTimeout: 3_600_000 }),
+    ],
+  },
+})
+export default config
