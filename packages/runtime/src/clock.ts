@@ -8,6 +8,7 @@ export interface Clock {
   setTimer(delayMs: number, callback: () => void): Timer
 }
 
+/** A timer that has been set. */
 export interface Timer {
   cancel(): void
 }
@@ -15,6 +16,7 @@ export interface Timer {
 /** Node cannot sleep longer than this in one go; longer delays are slept in pieces. */
 const longestDelayMs = 2 ** 31 - 1
 
+/** The machine's own time. */
 export const systemClock: Clock = {
   now: () => new Date(),
   nowMs: () => Date.now(),

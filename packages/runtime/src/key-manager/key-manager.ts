@@ -10,6 +10,7 @@ export type SignatureHash = 'sha256' | 'sha384' | 'sha512'
 /** How ECDSA signatures are written: DER in certificates, r and s side by side (P1363) in JOSE. */
 export type SignatureEncoding = 'der' | 'ieee-p1363'
 
+/** Which digest is signed and how the signature is written. */
 export interface SignOptions {
   readonly hash: SignatureHash
   /** @default 'der' */

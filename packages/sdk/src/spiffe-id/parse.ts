@@ -34,6 +34,7 @@ export function parseParts(text: string): { readonly name: string; readonly path
   return { name: text.slice(scheme.length, end), path }
 }
 
+/** The error for a trust domain name with a character it may not have. */
 export function badCharacters(): SpiffeIdError {
   return new SpiffeIdError(
     'ERR_TRUST_DOMAIN_CHARACTERS',

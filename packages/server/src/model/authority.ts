@@ -19,6 +19,7 @@ export interface X509AuthorityRecord {
   readonly upstreamAuthorityId: string
 }
 
+/** A JWT authority as the journal keeps it; the private key stays in the key manager. */
 export interface JwtAuthorityRecord {
   readonly slotId: SlotId
   readonly issuedAtSeconds: number

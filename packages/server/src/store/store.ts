@@ -45,6 +45,7 @@ export interface Cause {
  */
 export type Expectation<Value> = 'any' | 'absent' | 'present' | { readonly unchanged: Value }
 
+/** Writes a record, new or in place of the old one. */
 export interface Put<Kind extends RecordKind> {
   readonly op: 'put'
   readonly kind: Kind
@@ -53,6 +54,7 @@ export interface Put<Kind extends RecordKind> {
   readonly expect: Expectation<Records[Kind]>
 }
 
+/** Removes a record. */
 export interface Delete<Kind extends RecordKind> {
   readonly op: 'delete'
   readonly kind: Kind
