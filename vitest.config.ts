@@ -18,6 +18,7 @@ const config: ViteUserConfig = defineConfig({
         'packages/*/src/**/*.test.ts',
         'test/kit/**/*.test.ts',
         'test/vectors/**/*.test.ts',
+        'test/wire/**/*.test.ts',
       ]),
       suite('tidy', ['test/tidy/**/*.test.ts']),
       suite('integration', ['test/integration/**/*.test.ts'], daemons),
