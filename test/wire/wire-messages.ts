@@ -46,6 +46,7 @@ export function contentsOf(message: DescMessage, depth = 3): fc.Arbitrary<Record
     return fc.dictionary(
       fc.string({ maxLength: 4 }),
       fc.oneof(fc.boolean(), fc.integer(), fc.string()),
+      { maxKeys: 1 },
     )
   }
   const model: Record<string, fc.Arbitrary<unknown>> = {}

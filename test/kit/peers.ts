@@ -1,0 +1,73 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { root } from './repository.ts'
+
+const run = promisify(execFile)
+
+/** Where peers that tests build are kept between runs; git ignores it. */
+export const peerFolder: string = join(root, 'test', '.cache')
+
+/**
+ * Says aloud that a peer is missing and how to install it, and lets the suite skip. With `CI=true` nothing is skipped: it throws.
+ *
+ * @returns true, for `describe.skipIf(missingPeer(…))`
+ */
+export function missingPeer(name: string, install: string): true {
+  const message = `${name} is missing, its tests are skipped; install it with: ${install}`
+  if (process.env['CI'] === 'true') throw new Error(message)
+  process.stderr.write(`\n  SKIPPED ALOUD: ${message}\n`)
+  return true
+}
+
+/** Whether a program can be started. */
+export function hasProgram(name: string, ...args: readonly string[]): boolean {
+  try {
+    execFileSync(name, args, { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Whether the Go peer cannot be built here; says so aloud. */
+export function isGoMissing(): boolean {
+  return hasProgram('go', 'version') ? false : missingPeer('Go', 'apt-get install golang')
+}
+
+/**
+ * Builds the Go peer (test/interop/go) from published modules and returns the path of its program.
+ */
+export async function goPeer(): Promise<string> {
+  mkdirSync(peerFolder, { recursive: true })
+  const program = join(peerFolder, 'interop')
+  await run('go', ['build', '-o', program, '.'], {
+    cwd: join(root, 'test', 'interop', 'go'),
+    env: { ...process.env, CGO_ENABLED: '0' },
+    maxBuffer: 16 * 1024 * 1024,
+  })
+  return program
+}
+
+const pythonPackage = 'spiffe==0.3.2'
+
+/** Whether Python cannot make a virtual environment here; says so aloud. */
+export function isPythonMissing(): boolean {
+  return hasProgram('python3', '-c', 'import venv, ensurepip')
+    ? false
+    : missingPeer('Python with venv', 'apt-get install python3-venv')
+}
+
+/** Makes a virtual environment with the `spiffe` package and returns its interpreter. */
+export async function pythonPeer(): Promise<string> {
+  const folder = join(peerFolder, 'python')
+  const interpreter = join(folder, 'bin', 'python')
+  if (existsSync(join(folder, 'ready'))) return interpreter
+  await run('python3', ['-m', 'venv', folder])
+  await run(interpreter, ['-m', 'pip', 'install', '--quiet', pythonPackage], {
+    maxBuffer: 16 * 1024 * 1024,
+  })
+  await run('touch', [join(folder, 'ready')])
+  return interpreter
+}
