@@ -31,6 +31,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
   },
   runtime: {
     'proto/': 0,
+    'atomic-file.ts': 0,
     'clock.ts': 0,
     'attestation/': 1,
     'backoff.ts': 1,

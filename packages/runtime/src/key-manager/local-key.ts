@@ -1,0 +1,90 @@
+import { createPublicKey, generateKeyPair, type KeyObject, sign } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { KeyType, SigningKey, SignOptions } from './key-manager.ts'
+import { KeyManagerError } from './key-manager-error.ts'
+
+const generate = promisify(generateKeyPair)
+const signInPool = promisify(sign)
+
+/**
+ * A signing key whose private half is in this process: what the memory and disk key managers hand out.
+ *
+ * Once {@link LocalKey.retire} was called it refuses to sign: another key has taken its ID.
+ */
+export class LocalKey implements SigningKey {
+  readonly id: string
+  readonly type: KeyType
+  readonly publicKey: Uint8Array
+  readonly #privateKey: KeyObject
+  #isRetired = false
+
+  constructor(id: string, type: KeyType, privateKey: KeyObject) {
+    this.id = id
+    this.type = type
+    this.#privateKey = privateKey
+    this.publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
+  }
+
+  signSync(data: Uint8Array, options: SignOptions): Uint8Array {
+    return sign(options.hash, data, this.#input(options))
+  }
+
+  /** Signs on the thread pool: the event loop goes on meanwhile, which an RSA-4096 signature is worth. */
+  async sign(data: Uint8Array, options: SignOptions): Promise<Uint8Array> {
+    return await signInPool(options.hash, data, this.#input(options))
+  }
+
+  tlsKey(): KeyObject {
+    return this.#usable()
+  }
+
+  /** PKCS#8, DER; for the key manager's own file only. */
+  exportPkcs8(): Buffer {
+    return this.#privateKey.export({ type: 'pkcs8', format: 'der' })
+  }
+
+  /** Another key has taken this one's ID: from now on this one cannot sign. */
+  retire(): void {
+    this.#isRetired = true
+  }
+
+  #input(options: SignOptions): { key: KeyObject; dsaEncoding: 'der' | 'ieee-p1363' } {
+    return { key: this.#usable(), dsaEncoding: options.encoding ?? 'der' }
+  }
+
+  #usable(): KeyObject {
+    if (this.#isRetired)
+      throw new KeyManagerError('ERR_KEY_REPLACED', `key "${this.id}" has been replaced`)
+    return this.#privateKey
+  }
+}
+
+/** Makes a private key of a type, off the event loop: RSA takes a tenth of a second and more. */
+export async function generatePrivateKey(type: KeyType): Promise<KeyObject> {
+  switch (type) {
+    case 'ec-p256':
+      return (await generate('ec', { namedCurve: 'P-256' })).privateKey
+    case 'ec-p384':
+      return (await generate('ec', { namedCurve: 'P-384' })).privateKey
+    case 'rsa-2048':
+      return (await generate('rsa', { modulusLength: 2048 })).privateKey
+    case 'rsa-4096':
+      return (await generate('rsa', { modulusLength: 4096 })).privateKey
+    default:
+      return type satisfies never
+  }
+}
+
+/** The type of a private key, or undefined when it is of none that a key manager makes. */
+export function keyTypeOf(key: KeyObject): KeyType | undefined {
+  const details = key.asymmetricKeyDetails
+  if (key.asymmetricKeyType === 'ec') {
+    if (details?.namedCurve === 'prime256v1') return 'ec-p256'
+    if (details?.namedCurve === 'secp384r1') return 'ec-p384'
+  }
+  if (key.asymmetricKeyType === 'rsa') {
+    if (details?.modulusLength === 2048) return 'rsa-2048'
+    if (details?.modulusLength === 4096) return 'rsa-4096'
+  }
+  return undefined
+}
