@@ -1,0 +1,185 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from './repository.ts'
+
+/** A program and the arguments that always come first. */
+export interface Program {
+  readonly command: string
+  readonly args: readonly string[]
+}
+
+/** The four daemons a scenario may be made of. */
+export interface Programs {
+  readonly server: Program
+  readonly agent: Program
+}
+
+/** Our daemons, as built, on the Node that runs the tests. */
+export const ours: Programs = {
+  server: {
+    command: process.execPath,
+    args: [join(root, 'packages/server/bin/mini-spire-server.js')],
+  },
+  agent: {
+    command: process.execPath,
+    args: [join(root, 'packages/agent/bin/mini-spire-agent.js')],
+  },
+}
+
+/** SPIRE's programs, when `SPIRE_BIN_DIR` names their folder. */
+export function spirePrograms(): Programs | undefined {
+  const folder = process.env['SPIRE_BIN_DIR']
+  if (folder === undefined || folder === '') return undefined
+  return {
+    server: { command: join(folder, 'spire-server'), args: [] },
+    agent: { command: join(folder, 'spire-agent'), args: [] },
+  }
+}
+
+/** What a finished command left behind. */
+export interface Finished {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command to its end. */
+export function runProgram(program: Program, args: readonly string[], input?: string): Finished {
+  const done = spawnSync(program.command, [...program.args, ...args], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    ...(input === undefined ? {} : { input }),
+  })
+  return { status: done.status, stdout: done.stdout, stderr: done.stderr }
+}
+
+/**
+ * A process that runs until it is told to stop. What it prints is kept, and can be waited for.
+ */
+export class Daemon {
+  readonly process: ChildProcess
+  /** Resolves to the exit code, or to the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>
+  #output = ''
+  readonly #watchers = new Set<() => void>()
+  #hasEnded = false
+
+  constructor(
+    program: Program,
+    args: readonly string[],
+    options: { readonly env?: NodeJS.ProcessEnv } = {},
+  ) {
+    this.process = spawn(program.command, [...program.args, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.env },
+    })
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.on('data', (data: Buffer) => {
+        this.#output += data.toString('utf8')
+        this.#notify()
+      })
+    }
+    this.ended = new Promise((resolve, reject) => {
+      this.process.once('error', reject)
+      this.process.once('exit', (code, signal) => {
+        this.#hasEnded = true
+        this.#notify()
+        resolve(signal ?? code ?? -1)
+      })
+    })
+  }
+
+  get output(): string {
+    return this.#output
+  }
+
+  /**
+   * Resolves when the output has the text (`times` times), fails when the process ends before or the time is up.
+   */
+  async waitFor(
+    text: string | RegExp,
+    options: { readonly times?: number; readonly timeoutMs?: number } = {},
+  ): Promise<void> {
+    const { times = 1, timeoutMs = 30_000 } = options
+    const found = (): boolean => this.#output.split(text).length > times
+    await this.waitUntil(found, timeoutMs, `${text}`)
+  }
+
+  /** Resolves when the condition holds; it is asked whenever the process prints. */
+  async waitUntil(condition: () => boolean, timeoutMs: number, what: string): Promise<void> {
+    if (condition()) return
+    await new Promise<void>((resolve, reject) => {
+      const finish = (error?: Error): void => {
+        clearTimeout(timer)
+        this.#watchers.delete(watch)
+        if (error) reject(error)
+        else resolve()
+      }
+      const watch = (): void => {
+        if (condition()) finish()
+        else if (this.#hasEnded) finish(new Error(`ended before "${what}":\n${this.#output}`))
+      }
+      const timer = setTimeout(
+        () => finish(new Error(`no "${what}" in ${timeoutMs} ms:\n${this.#output}`)),
+        timeoutMs,
+      )
+      this.#watchers.add(watch)
+      watch()
+    })
+  }
+
+  /** Stops it as an operator does and returns how it ended. */
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
+    if (!this.#hasEnded) this.process.kill(signal)
+    return this.ended
+  }
+
+  #notify(): void {
+    for (const watch of [...this.#watchers]) watch()
+  }
+}
+
+/** A folder of its own for a scenario, and everything that must stop when it ends. */
+export class Scene implements AsyncDisposable {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'mini-spire-test-'))
+  readonly #daemons: Daemon[] = []
+
+  path(...names: readonly string[]): string {
+    return join(this.folder, ...names)
+  }
+
+  makeFolder(...names: readonly string[]): string {
+    const folder = this.path(...names)
+    mkdirSync(folder, { recursive: true })
+    return folder
+  }
+
+  start(
+    program: Program,
+    args: readonly string[],
+    options: { readonly env?: NodeJS.ProcessEnv } = {},
+  ): Daemon {
+    const daemon = new Daemon(program, args, options)
+    this.#daemons.push(daemon)
+    return daemon
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const daemon of this.#daemons) await daemon.stop('SIGKILL')
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** A TCP port of the loopback address that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}

@@ -1,0 +1,123 @@
+import { writeFileSync } from 'node:fs'
+import type { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
+import {
+  type Finished,
+  ours,
+  type Program,
+  type Programs,
+  runProgram,
+  spirePrograms,
+} from '../kit/processes.ts'
+
+/** SPIRE's programs; the suites here are skipped aloud without them. */
+export const spire: Programs | undefined = spirePrograms()
+
+/** Whether the suites must be skipped; says so aloud. */
+export function isSpireMissing(): boolean {
+  if (spire) return false
+  process.stderr.write(
+    '\n  SKIPPED ALOUD: SPIRE_BIN_DIR does not name a folder with spire-server and spire-agent\n',
+  )
+  return true
+}
+
+/** Every pairing of our daemons with SPIRE's, as [title, server, agent]. */
+export function pairings(): readonly (readonly [string, Program, Program])[] {
+  if (!spire) return []
+  return [
+    ["our server, SPIRE's agent", ours.server, spire.agent],
+    ["SPIRE's server, our agent", spire.server, ours.agent],
+    ['our server, our agent', ours.server, ours.agent],
+  ]
+}
+
+/** Registers the user that runs the tests below an agent and returns the new SPIFFE ID. */
+export function registerUser(server: ServerDeployment, parentId: string, path: string): string {
+  const id = `spiffe://${server.trustDomain}${path}`
+  const uid = process.getuid?.() ?? 0
+  server.must(
+    'entry',
+    'create',
+    '-parentID',
+    parentId,
+    '-spiffeID',
+    id,
+    '-selector',
+    `unix:uid:${uid}`,
+  )
+  return id
+}
+
+/** The SPIFFE IDs of all attested agents. */
+export function agentIds(server: ServerDeployment): readonly string[] {
+  const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
+  return agents.map(
+    (agent: { id: { trust_domain: string; path: string } }) =>
+      `spiffe://${agent.id.trust_domain}${agent.id.path}`,
+  )
+}
+
+/** Fetches with an agent's command line until it has an identity; each try takes as long as the agent's own wait. */
+export function fetchUntilServed(
+  agent: AgentDeployment,
+  program: Program,
+  ...args: readonly string[]
+): Finished {
+  let last: Finished = { status: 1, stdout: '', stderr: '' }
+  for (let tries = 0; tries < 40; tries++) {
+    last = runProgram(program, ['api', 'fetch', ...args, '-socketPath', agent.socket])
+    if (last.status === 0) return last
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250)
+  }
+  throw new Error(`no identity: ${last.stderr}\n${agent.daemon.output}`)
+}
+
+/** Makes a certificate authority and a node certificate below it with openssl, for x509pop. */
+export function makeNodeCertificate(
+  folder: string,
+  name: string,
+): { readonly ca: string; readonly certificate: string; readonly key: string } {
+  const openssl: Program = { command: 'openssl', args: [] }
+  const at = (file: string): string => `${folder}/${name}-${file}`
+  const must = (...args: readonly string[]): void => {
+    const done = runProgram(openssl, args)
+    if (done.status !== 0) throw new Error(done.stderr)
+  }
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  must(
+    'req',
+    '-x509',
+    ...curve,
+    '-keyout',
+    at('ca.key'),
+    '-out',
+    at('ca.pem'),
+    '-days',
+    '2',
+    '-subj',
+    '/CN=pop-ca',
+  )
+  must('req', ...curve, '-keyout', at('node.key'), '-out', at('node.csr'), '-subj', `/CN=${name}`)
+  writeFileSync(
+    at('ext'),
+    'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n',
+  )
+  must(
+    'x509',
+    '-req',
+    '-in',
+    at('node.csr'),
+    '-CA',
+    at('ca.pem'),
+    '-CAkey',
+    at('ca.key'),
+    '-CAcreateserial',
+    '-days',
+    '2',
+    '-extfile',
+    at('ext'),
+    '-out',
+    at('node.pem'),
+  )
+  return { ca: at('ca.pem'), certificate: at('node.pem'), key: at('node.key') }
+}
