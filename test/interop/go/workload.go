@@ -31,7 +31,7 @@ func workload(args []string) error {
 	op := flags.String("op", "x509", "x509, jwt, validate, watch, bundles")
 	audience := flags.String("audience", "", "audience of a JWT-SVID")
 	token := flags.String("token", "", "token to validate")
-	updates := flags.Int("updates", 1, "updates to wait for")
+	until := flags.String("until", "", "SPIFFE ID to wait for while watching")
 	timeout := flags.Duration("timeout", 20*time.Second, "time limit")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -56,9 +56,9 @@ func workload(args []string) error {
 		}
 		return out.Encode(svidLine{ID: svid.ID.String(), Expiry: svid.Expiry})
 	case "watch":
-		watcher := &watcher{out: out, left: *updates, done: cancel}
+		watcher := &watcher{out: out, until: *until, done: cancel}
 		err := client.WatchX509Context(ctx, watcher)
-		if watcher.left <= 0 {
+		if watcher.seen {
 			return nil
 		}
 		return err
@@ -141,22 +141,26 @@ func keys(set *jwtbundle.Set, domain spiffeid.TrustDomain) int {
 }
 
 type watcher struct {
-	out  *json.Encoder
-	left int
-	done context.CancelFunc
+	out   *json.Encoder
+	until string
+	seen  bool
+	done  context.CancelFunc
 }
 
 func (w *watcher) OnX509ContextUpdate(x509Context *workloadapi.X509Context) {
 	if err := printX509(x509Context, w.out); err != nil {
 		fail(err)
 	}
-	if w.left--; w.left <= 0 {
-		w.done()
+	for _, svid := range x509Context.SVIDs {
+		if svid.ID.String() == w.until {
+			w.seen = true
+			w.done()
+		}
 	}
 }
 
 func (w *watcher) OnX509ContextWatchError(err error) {
-	if w.left > 0 {
+	if !w.seen {
 		fmt.Fprintln(os.Stderr, err)
 	}
 }
