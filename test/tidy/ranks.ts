@@ -36,7 +36,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'attestation/': 1,
     'backoff.ts': 1,
     'config/': 1,
-    'log/': 1,
+    'log/': 0.5,
     'x509/': 1,
     'lifecycle.ts': 2,
     'peer/': 2,

@@ -1,0 +1,112 @@
+import type {
+  HealthChecksConfig,
+  LogConfig,
+  ProfilingConfig,
+  TelemetryConfig,
+} from '@mini-spire/runtime/config/daemon-config'
+import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
+import type { KeyType } from '@mini-spire/runtime/key-manager/key-manager'
+import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
+
+/** Subject of the authority's certificates; a serial number attribute is added when one is made. */
+export interface CaSubject {
+  readonly country: readonly string[]
+  readonly organization: readonly string[]
+  readonly commonName: string
+}
+
+/** Pruning of attested nodes that expired long ago. */
+export interface NodePruningConfig {
+  readonly expiredForMs: number
+  readonly batchSize: number
+  /** `prune_tofu_nodes`: also nodes that cannot attest again. */
+  readonly includesNonReattestable: boolean
+}
+
+/** How the bundle endpoint authenticates itself. */
+export type BundleEndpointProfile =
+  | { readonly kind: 'https_spiffe' }
+  | {
+      readonly kind: 'https_web'
+      readonly acme: {
+        readonly directoryUrl: string
+        readonly domainName: string
+        readonly email: string
+        readonly isTosAccepted: boolean
+        readonly cacheDirectory: string
+      }
+    }
+  | {
+      readonly kind: 'https_web_files'
+      readonly certFile: string
+      readonly keyFile: string
+      readonly syncIntervalMs: number
+    }
+
+/** The `federation.bundle_endpoint` block. */
+export interface BundleEndpointConfig {
+  /** Undefined: every interface. */
+  readonly address: string | undefined
+  readonly port: number
+  readonly refreshHintMs: number
+  readonly profile: BundleEndpointProfile
+}
+
+/** A static federation relationship. */
+export interface FederatesWithConfig {
+  readonly trustDomain: TrustDomain
+  readonly bundleEndpointUrl: string
+  readonly profile:
+    | { readonly kind: 'https_web' }
+    | { readonly kind: 'https_spiffe'; readonly endpointSpiffeId: SpiffeId }
+}
+
+/** The `server.experimental` block, resolved. Undefined durations: not set. */
+export interface ServerExperimentalConfig {
+  readonly usesAgentSpiffeIdAsSelector: boolean
+  readonly cacheReloadIntervalMs: number | undefined
+  readonly fullCacheReloadIntervalMs: number | undefined
+  readonly usesEventsBasedCache: boolean
+  readonly pruneEventsOlderThanMs: number | undefined
+  readonly eventTimeoutMs: number | undefined
+  readonly featureFlags: readonly string[]
+}
+
+/** A server's configuration: file, flags and defaults merged, everything parsed and checked. */
+export interface ResolvedServerConfig {
+  readonly trustDomain: TrustDomain
+  readonly dataDir: string
+  /** A literal IP address; names were resolved. */
+  readonly bindAddress: string
+  readonly bindPort: number
+  /** Absolute. */
+  readonly socketPath: string
+  readonly adminIds: readonly SpiffeId[]
+  /** Undefined: that of X509-SVIDs. */
+  readonly agentTtlMs: number | undefined
+  readonly isAuditLogEnabled: boolean
+  readonly caKeyType: KeyType
+  readonly jwtKeyType: KeyType
+  readonly caSubject: CaSubject
+  readonly caTtlMs: number
+  readonly defaultX509SvidTtlMs: number
+  readonly defaultJwtSvidTtlMs: number
+  readonly areJwtSvidsDisabled: boolean
+  /** Empty: no `iss` claim. */
+  readonly jwtIssuer: string
+  readonly log: LogConfig
+  readonly maxAttestedNodeInfoStalenessMs: number
+  readonly proxyProtocolTrustedCidrs: readonly string[]
+  readonly nodePruning: NodePruningConfig | undefined
+  readonly rateLimit: { readonly attestation: boolean; readonly signing: boolean }
+  readonly federation: {
+    readonly bundleEndpoint: BundleEndpointConfig | undefined
+    readonly federatesWith: readonly FederatesWithConfig[]
+  }
+  readonly experimental: ServerExperimentalConfig
+  readonly profiling: ProfilingConfig
+  /** In file order, disabled ones included. */
+  readonly plugins: readonly PluginConfig[]
+  readonly telemetry: TelemetryConfig
+  readonly healthChecks: HealthChecksConfig
+}
