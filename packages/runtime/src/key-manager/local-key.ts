@@ -74,17 +74,3 @@ export async function generatePrivateKey(type: KeyType): Promise<KeyObject> {
       return type satisfies never
   }
 }
-
-/** The type of a private key, or undefined when it is of none that a key manager makes. */
-export function keyTypeOf(key: KeyObject): KeyType | undefined {
-  const details = key.asymmetricKeyDetails
-  if (key.asymmetricKeyType === 'ec') {
-    if (details?.namedCurve === 'prime256v1') return 'ec-p256'
-    if (details?.namedCurve === 'secp384r1') return 'ec-p384'
-  }
-  if (key.asymmetricKeyType === 'rsa') {
-    if (details?.modulusLength === 2048) return 'rsa-2048'
-    if (details?.modulusLength === 4096) return 'rsa-4096'
-  }
-  return undefined
-}

@@ -2,8 +2,9 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { writeFileAtomically } from '../../atomic-file.ts'
+import { signerTypeOf } from '../../x509/signer.ts'
 import { KeyManagerError } from '../key-manager-error.ts'
-import { keyTypeOf, LocalKey } from '../local-key.ts'
+import { LocalKey } from '../local-key.ts'
 
 /** Permission bits of a keys file. */
 export const keysFileMode = 0o600
@@ -78,7 +79,7 @@ function keyFromText(path: string, id: string, value: unknown): LocalKey {
   } catch {
     return refuse('not a PKCS#8 private key')
   }
-  const type = keyTypeOf(key)
+  const type = signerTypeOf(key)
   return type ? new LocalKey(id, type, key) : refuse('neither EC P-256, P-384 nor RSA 2048, 4096')
 }
 
