@@ -1,0 +1,43 @@
+import { derElement, derOid, derSequence, derTag } from './der-write.ts'
+import { encodeSubjectAltName, type SubjectAltName } from './subject-alt-name.ts'
+
+const critical = Buffer.of(derTag.boolean, 1, 0xff)
+
+function extension(oid: string, isCritical: boolean, value: Uint8Array): Buffer {
+  const octets = derElement(derTag.octetString, value)
+  return derSequence(derOid(oid), ...(isCritical ? [critical] : []), octets)
+}
+
+/** Key usage of a CA: keyCertSign and cRLSign, critical. */
+export const keyUsageOfCa: Uint8Array = extension('2.5.29.15', true, Buffer.of(3, 2, 1, 0x06))
+
+/** Key usage of a leaf: digitalSignature, keyEncipherment and keyAgreement, critical; the same for EC keys, as SPIRE has it. */
+export const keyUsageOfLeaf: Uint8Array = extension('2.5.29.15', true, Buffer.of(3, 2, 3, 0xa8))
+
+/** Extended key usage serverAuth and clientAuth. */
+export const serverAndClientAuth: Uint8Array = extension(
+  '2.5.29.37',
+  false,
+  derSequence(derOid('1.3.6.1.5.5.7.3.1'), derOid('1.3.6.1.5.5.7.3.2')),
+)
+
+/** Basic constraints CA:TRUE without a path length, critical. */
+export const basicConstraintsOfCa: Uint8Array = extension('2.5.29.19', true, derSequence(critical))
+
+/** Basic constraints CA:FALSE, critical. */
+export const basicConstraintsOfLeaf: Uint8Array = extension('2.5.29.19', true, derSequence())
+
+/** Subject key identifier. */
+export function subjectKeyIdentifier(keyId: Uint8Array): Buffer {
+  return extension('2.5.29.14', false, derElement(derTag.octetString, keyId))
+}
+
+/** Authority key identifier: the key identifier alone. */
+export function authorityKeyIdentifier(keyId: Uint8Array): Buffer {
+  return extension('2.5.29.35', false, derSequence(derElement(0x80, keyId)))
+}
+
+/** Subject alternative names; critical exactly when the subject is empty [RFC 5280 4.2.1.6]. */
+export function subjectAltNames(names: SubjectAltName, isSubjectEmpty: boolean): Buffer {
+  return extension('2.5.29.17', isSubjectEmpty, encodeSubjectAltName(names))
+}
