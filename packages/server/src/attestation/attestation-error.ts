@@ -33,3 +33,17 @@ export class AttestationError extends SpiffeError<AttestationErrorCode> {
     return kinds[this.code]
   }
 }
+
+/** What a node attestor said no with: its own kind, and its own message behind its name. */
+export class NodeRefusedError extends SpiffeError<'ERR_NODE_REFUSED'> {
+  readonly #kind: ErrorKind
+
+  constructor(kind: ErrorKind, message: string, options?: { readonly cause?: unknown }) {
+    super('ERR_NODE_REFUSED', message, options)
+    this.#kind = kind
+  }
+
+  override get kind(): ErrorKind {
+    return this.#kind
+  }
+}

@@ -1,0 +1,37 @@
+import { messageOf } from '@mini-spire/sdk/errors'
+import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { AttestationError } from './attestation-error.ts'
+
+const serverPath = '/spire/server'
+
+/**
+ * Checks the agent ID that a node attestor found. It may not be the server's own.
+ *
+ * That it lies outside `/spire/agent/<attestor>/` is not refused, since attestors in use make such IDs: see
+ * {@link isInAttestorNamespace}.
+ *
+ * @throws {AttestationError} `ERR_AGENT_ID_REFUSED`
+ */
+export function parseAgentId(text: string): SpiffeId {
+  let id: SpiffeId
+  try {
+    id = SpiffeId.parse(text)
+  } catch (cause) {
+    throw new AttestationError('ERR_AGENT_ID_REFUSED', `invalid agent ID: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+  if (id.path === serverPath) {
+    throw new AttestationError('ERR_AGENT_ID_REFUSED', 'agent ID cannot collide with the server ID')
+  }
+  return id
+}
+
+/** Whether an agent ID lies where its attestor's IDs belong. */
+export function isInAttestorNamespace(
+  id: SpiffeId,
+  trustDomain: TrustDomain,
+  attestor: string,
+): boolean {
+  return id.isMemberOf(trustDomain) && id.path.startsWith(`/spire/agent/${attestor}/`)
+}

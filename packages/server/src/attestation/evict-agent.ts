@@ -1,0 +1,45 @@
+import { messageOf } from '@mini-spire/sdk/errors'
+import type { AttestedNode } from '../model/attested-node.ts'
+import type { Cause, Mutation } from '../store/store.ts'
+import { AttestationError } from './attestation-error.ts'
+import type { AttestationState } from './attestation-state.ts'
+import { isAliasEntryOf, joinTokenType } from './join-tokens.ts'
+import { commitOne, isWriteConflict } from './update-node.ts'
+
+/**
+ * Forgets an agent, with the alias entry of its join token; other entries below it stay. The node may attest again.
+ *
+ * @throws {AttestationError} `ERR_AGENT_NOT_FOUND`, `ERR_AGENT_NOT_STORED`
+ */
+export async function evictAgent(
+  state: AttestationState,
+  spiffeId: string,
+  cause: Cause,
+): Promise<void> {
+  const node = state.records.nodes.find(spiffeId)
+  if (!node) throw notFound()
+  const error = await commitOne(state, cause, evictionOf(state, node))
+  if (error === undefined) return
+  if (isWriteConflict(error)) throw notFound()
+  throw new AttestationError(
+    'ERR_AGENT_NOT_STORED',
+    `failed to remove agent: ${messageOf(error)}`,
+    { cause: error },
+  )
+}
+
+function notFound(): AttestationError {
+  return new AttestationError('ERR_AGENT_NOT_FOUND', 'agent not found')
+}
+
+/** What has to happen for a node to be gone. */
+export function evictionOf(state: AttestationState, node: AttestedNode): readonly Mutation[] {
+  const key = String(node.spiffeId)
+  const mutations: Mutation[] = [{ op: 'delete', kind: 'node', key, expect: 'present' }]
+  if (node.attestationType !== joinTokenType) return mutations
+  for (const entry of state.records.entries.childrenOf(key)) {
+    if (!isAliasEntryOf(entry, key)) continue
+    mutations.push({ op: 'delete', kind: 'entry', key: entry.id, expect: 'any' })
+  }
+  return mutations
+}
