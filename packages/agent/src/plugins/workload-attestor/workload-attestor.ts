@@ -1,0 +1,25 @@
+import type { Selector } from '../../model/selector.ts'
+
+/** The process that asks, as the kernel named it when it connected. */
+export interface WorkloadProcess {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** A way of finding out what a process is. */
+export interface WorkloadAttestor {
+  /** The type of its selectors, such as `unix`. */
+  readonly name: string
+  /**
+   * Says what is known about a process; nothing when the process is none of this attestor's.
+   *
+   * Attestors that find everything without waiting return the list itself: most calls then need no extra turn of the loop.
+   *
+   * @throws {WorkloadAttestorError} when the process cannot be looked at
+   */
+  attest(
+    process: WorkloadProcess,
+    signal: AbortSignal,
+  ): readonly Selector[] | Promise<readonly Selector[]>
+}
