@@ -90,6 +90,8 @@ export type AppliedChange = {
     readonly key: string
     readonly value: Records[Kind] | undefined
     readonly position: Position
+    /** Revision of the change that created the record: its place in creation order, the same for all its changes. */
+    readonly createdRevision: number
   }
 }[RecordKind]
 
@@ -124,8 +126,8 @@ export interface IssuanceLog {
  */
 export interface Store {
   /**
-   * Hands every record to the listener, then every later change, in order, synchronously, before the commit that made it
-   * resolves. Called once.
+   * Hands every record to the listener in creation order, then every later change, in order, synchronously, before the commit
+   * that made it resolves. Called once.
    */
   open(listener: (changes: readonly AppliedChange[]) => void): Promise<void>
   position(): Position
