@@ -1,0 +1,92 @@
+import { createSign, createVerify, generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+const ticksPerSecond = 100
+
+/** CPU time a process and its threads have used, in microseconds. The kernel counts in steps of 10 ms. */
+export function cpuMicros(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1e6
+}
+
+/** Resident memory of a process in MB (10^6 bytes). */
+export function residentMegabytes(pid: number): number {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return (Number(match?.[1] ?? 0) * 1024) / 1e6
+}
+
+/** What running an operation many times showed. */
+export interface Measurement {
+  readonly operations: number
+  /** CPU of the measured process per operation, µs. */
+  readonly cpuMicrosPerOperation: number
+  /** Wall time as the caller saw it, ms. */
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly perSecond: number
+}
+
+/**
+ * Runs an operation from several workers until enough CPU time has been used for the kernel's 10 ms steps not to matter.
+ *
+ * @param operationsPerCall how many operations one call stands for, such as the size of a batch
+ */
+export async function measure(
+  pid: number,
+  call: (worker: number, round: number) => Promise<unknown>,
+  options: {
+    readonly workers: number
+    readonly seconds: number
+    readonly operationsPerCall?: number
+  },
+): Promise<Measurement> {
+  const { workers, seconds, operationsPerCall = 1 } = options
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(Array.from({ length: workers }, (_, worker) => call(worker, -1 - round)))
+  }
+  const times: number[] = []
+  const cpuBefore = cpuMicros(pid)
+  const started = performance.now()
+  const end = started + seconds * 1000
+  await Promise.all(
+    Array.from({ length: workers }, async (_, worker) => {
+      for (let round = 0; performance.now() < end; round++) {
+        const before = performance.now()
+        await call(worker, round)
+        times.push(performance.now() - before)
+      }
+    }),
+  )
+  const elapsed = (performance.now() - started) / 1000
+  const operations = times.length * operationsPerCall
+  times.sort((a, b) => a - b)
+  return {
+    operations,
+    cpuMicrosPerOperation: (cpuMicros(pid) - cpuBefore) / operations,
+    p50Ms: percentile(times, 0.5),
+    p99Ms: percentile(times, 0.99),
+    perSecond: operations / elapsed,
+  }
+}
+
+/** The value below which this share of sorted values lies. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
+/** Microseconds of one P-256 signature and its verification on this machine: the unit that travels between machines. */
+export function signVerifyMicros(): number {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const data = Buffer.alloc(200, 1)
+  const once = (): void => {
+    const signature = createSign('sha256').update(data).sign(privateKey)
+    createVerify('sha256').update(data).verify(publicKey, signature)
+  }
+  for (let warm = 0; warm < 500; warm++) once()
+  const rounds = 4000
+  const started = process.cpuUsage()
+  for (let round = 0; round < rounds; round++) once()
+  const used = process.cpuUsage(started)
+  return (used.user + used.system) / rounds
+}
