@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { execFileSync } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, webcrypto } from 'node:crypto'
+import { isSpiffeError } from '@mini-spire/sdk/errors'
 import {
   Pkcs10CertificateRequest,
   Pkcs10CertificateRequestGenerator,
@@ -8,7 +9,6 @@ import {
 } from '@peculiar/x509'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CertificateError } from './certificate-error.ts'
 import { buildCsr, maxCsrBytes, parseCsr } from './csr.ts'
 import { derBitString, derElement, derOid, derSequence, derTag, derUnsigned } from './der-write.ts'
 import { encodeName } from './name.ts'
@@ -68,7 +68,7 @@ function refusalOf(act: () => unknown): string | undefined {
     act()
     return undefined
   } catch (error) {
-    if (error instanceof CertificateError) return error.code
+    if (isSpiffeError(error)) return error.code
     throw error
   }
 }
