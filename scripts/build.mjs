@@ -1,6 +1,6 @@
 // Builds what is published: the SDK's files by tsc, each daemon as bundled chunks by esbuild. Runs on `npm ci` (prepare).
 import { execFileSync } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -26,8 +26,9 @@ async function bundle(name) {
   const found = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file)))
   rmSync(outdir, { recursive: true, force: true })
   if (Object.keys(found).length === 0) return
-  await build({
+  const { metafile } = await build({
     entryPoints: found,
+    metafile: true,
     outdir,
     bundle: true,
     splitting: true,
@@ -43,8 +44,34 @@ async function bundle(name) {
     legalComments: 'none',
     logLevel: 'warning',
   })
+  writeFileSync(join(root, 'packages', name, 'THIRD_PARTY'), notices(metafile))
 }
 
+/** The licences of everything that was inlined, as their authors ask for. */
+function notices(metafile) {
+  const folders = new Set(
+    Object.keys(metafile.inputs).flatMap((file) => {
+      const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)
+      return match ? [match[1]] : []
+    }),
+  )
+  return [...folders]
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(
+        readFileSync(join(root, folder, 'package.json'), 'utf8'),
+      )
+      const file = readdirSync(join(root, folder)).find((found) => /^licen[cs]e/i.test(found))
+      const text = file ? readFileSync(join(root, folder, file), 'utf8').trim() : ''
+      return { name, text: `${name} ${version} (${license})\n\n${text}\n` }
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ text }) => text)
+    .join(`\n${'-'.repeat(80)}\n\n`)
+}
+
+for (const name of ['sdk', 'server', 'agent']) {
+  copyFileSync(join(root, 'LICENSE'), join(root, 'packages', name, 'LICENSE'))
+}
 rmSync(join(root, 'packages', 'sdk', 'dist'), { recursive: true, force: true })
 execFileSync(
   process.execPath,
