@@ -12,10 +12,14 @@ export function formatPosition(position: Position): string {
   return position.line > 0 ? `${position.line}:${position.column}` : '-'
 }
 
-/** One key of an item. Quoted HCL keys are told apart because they are never reported as unknown. */
+/** One key of an item. */
 export interface Key {
   readonly text: string
+  /** Where SPIRE's messages say it is: unknown in JSON. */
   readonly position: Position
+  /** Where it is. */
+  readonly source: Position
+  /** Whether SPIRE's check for unknown keys sees it: quoted HCL keys never are. */
   readonly isReportable: boolean
 }
 
