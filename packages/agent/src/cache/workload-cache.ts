@@ -1,0 +1,227 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { AgentEntry } from '../model/agent-entry.ts'
+import { selectorKey } from '../model/selector.ts'
+import type { SelectorSet } from '../model/selector-set.ts'
+import type { WorkloadX509Svid } from '../model/svid.ts'
+import type { TrustBundle } from '../model/trust-bundle.ts'
+import { Bundles } from './bundles.ts'
+import { Entries, type EntryChanges } from './entries.ts'
+import { Subscribers, type Subscription } from './subscribers.ts'
+import type { WorkloadView } from './workload-view.ts'
+import { buildView, isSameView } from './workload-view.ts'
+import { X509Svids } from './x509-svids.ts'
+
+/** How many views are remembered; more looks than this at once are computed anew. */
+const maxViews = 4096
+
+/** Options of {@link WorkloadCache}. */
+export interface WorkloadCacheOptions {
+  readonly ownBundle: TrustBundle
+  /** How many X509-SVIDs are kept when nobody waits for them. */
+  readonly maxX509Svids: number
+  readonly clock: Clock
+}
+
+/** An entry that needs an SVID, and until when it has one. */
+export interface WantedSvid {
+  readonly entry: AgentEntry
+  /** 0: it has none. */
+  readonly expiresAtMs: number
+}
+
+/** What {@link WorkloadCache.update} changed. */
+export interface CacheChanges extends EntryChanges {
+  readonly isOwnBundleChanged: boolean
+}
+
+/**
+ * What the agent serves from: entries, their X509-SVIDs, bundles, and who waits for news of them. Memory only.
+ *
+ * Views are computed once for workloads that look the same, and stay the same object while nothing in them changes, so
+ * that what is derived from one (an encoded answer) can be kept with it.
+ */
+export class WorkloadCache {
+  readonly #entries = new Entries()
+  readonly #svids = new X509Svids()
+  readonly #bundles: Bundles
+  readonly #subscribers = new Subscribers()
+  readonly #clock: Clock
+  readonly #maxX509Svids: number
+  readonly #views = new Map<string, { generation: number; view: WorkloadView }>()
+  /** Entries whose SVID was signed for an earlier revision, or is due. */
+  readonly #stale = new Set<string>()
+  #generation = 0
+
+  constructor(options: WorkloadCacheOptions) {
+    this.#bundles = new Bundles(options.ownBundle)
+    this.#maxX509Svids = options.maxX509Svids
+    this.#clock = options.clock
+  }
+
+  get bundles(): Pick<Bundles, 'own' | 'find' | 'values'> {
+    return this.#bundles
+  }
+
+  get entryCount(): number {
+    return this.#entries.size
+  }
+
+  get x509SvidCount(): number {
+    return this.#svids.size
+  }
+
+  get subscriberCount(): number {
+    return this.#subscribers.size
+  }
+
+  entries(): IterableIterator<AgentEntry> {
+    return this.#entries.values()
+  }
+
+  x509Svids(): IterableIterator<readonly [string, WorkloadX509Svid]> {
+    return this.#svids.entries()
+  }
+
+  /** The entries for a workload, ascending by ID. */
+  matching(set: SelectorSet): readonly AgentEntry[] {
+    return this.view(set).entries
+  }
+
+  /** What a workload with these selectors may have now. */
+  view(set: SelectorSet): WorkloadView {
+    const known = this.#views.get(set.key)
+    if (known?.generation === this.#generation) return known.view
+    const fresh = buildView(this.#entries.matching(set), this.#svids, this.#bundles)
+    const view = known && isSameView(known.view, fresh) ? known.view : fresh
+    if (this.#views.size >= maxViews) this.#views.clear()
+    this.#views.set(set.key, { generation: this.#generation, view })
+    return view
+  }
+
+  /** Joins the waiting; the caller closes what it gets. */
+  subscribe(set: SelectorSet): Subscription {
+    const nowMs = this.#clock.nowMs()
+    for (const entry of this.matching(set)) this.#svids.touch(entry.id, nowMs)
+    return this.#subscribers.join(set)
+  }
+
+  /** Takes what the server said, drops what is no longer needed, and tells whom it concerns. */
+  update(state: {
+    readonly entries: ReadonlyMap<string, AgentEntry>
+    readonly ownBundle: TrustBundle
+    readonly federatedBundles: readonly TrustBundle[]
+  }): CacheChanges {
+    const isOwnBundleChanged = this.#bundles.setOwn(state.ownBundle)
+    const changedDomains = this.#bundles.replaceFederated(state.federatedBundles)
+    const changes = this.#entries.replace(state.entries)
+    for (const { id } of changes.removed) {
+      this.#svids.delete(id)
+      this.#stale.delete(id)
+    }
+    for (const { before, after } of changes.updated)
+      if (before.revisionNumber !== after.revisionNumber) this.#stale.add(after.id)
+    this.#svids.trim(this.#maxX509Svids, this.#neededBySomebody())
+    this.#generation++
+    this.#notifyOf(changes, isOwnBundleChanged, changedDomains)
+    return { ...changes, isOwnBundleChanged }
+  }
+
+  /** Puts a new own bundle in, from an answer that brought one outside the schedule. */
+  setOwnBundle(bundle: TrustBundle): boolean {
+    if (!this.#bundles.setOwn(bundle)) return false
+    this.#generation++
+    this.#subscribers.notify(() => true)
+    return true
+  }
+
+  /** Keeps SVIDs that were just signed; those of entries that are gone meanwhile are dropped. */
+  setX509Svids(svids: ReadonlyMap<string, WorkloadX509Svid>): void {
+    const kept: string[] = []
+    for (const [id, svid] of svids) {
+      const entry = this.#entries.find(id)
+      if (!entry) continue
+      this.#svids.set(id, svid)
+      if (entry.revisionNumber === svid.revisionNumber) this.#stale.delete(id)
+      kept.push(id)
+    }
+    if (kept.length === 0) return
+    this.#generation++
+    this.#subscribers.notify((set) => kept.some((id) => this.#entries.matches(id, set)))
+  }
+
+  /** Says that an entry's SVID is due for renewal; it is served until the new one is there. */
+  markStale(entryId: string): void {
+    if (this.#svids.find(entryId)) this.#stale.add(entryId)
+  }
+
+  /** Drops SVIDs that must not be served any more. Whoever waits with them gets the new ones when they are signed. */
+  dropX509Svids(entryIds: readonly string[]): void {
+    for (const id of entryIds) {
+      this.#svids.delete(id)
+      this.#stale.delete(id)
+    }
+    this.#generation++
+  }
+
+  /** What is to be signed: first what somebody waits for, then what is due, soonest expired first, then free room. */
+  wantedX509Svids(): readonly WantedSvid[] {
+    const wanted = new Map<string, AgentEntry>()
+    for (const set of this.#subscribers.sets())
+      for (const entry of this.matching(set))
+        if (!entry.storeSvid && !this.#svids.find(entry.id)) wanted.set(entry.id, entry)
+    const due = [...this.#stale]
+      .map((id) => ({ id, expiresAtMs: this.#svids.find(id)?.notAfterMs ?? 0 }))
+      .sort((a, b) => a.expiresAtMs - b.expiresAtMs)
+    for (const { id } of due) {
+      const entry = this.#entries.find(id)
+      if (entry && this.#svids.find(id)) wanted.set(id, entry)
+    }
+    this.#addPrefetched(wanted)
+    return [...wanted.values()].map((entry) => ({
+      entry,
+      expiresAtMs: this.#svids.find(entry.id)?.notAfterMs ?? 0,
+    }))
+  }
+
+  #addPrefetched(wanted: Map<string, AgentEntry>): void {
+    let missing = 0
+    for (const id of wanted.keys()) if (!this.#svids.find(id)) missing++
+    let room = this.#maxX509Svids - this.#svids.size - missing
+    for (const entry of this.#entries.values()) {
+      if (room <= 0) return
+      if (entry.disableX509SvidPrefetch || entry.storeSvid) continue
+      if (wanted.has(entry.id) || this.#svids.find(entry.id)) continue
+      wanted.set(entry.id, entry)
+      room--
+    }
+  }
+
+  #neededBySomebody(): (entryId: string) => boolean {
+    const needed = new Set<string>()
+    for (const set of this.#subscribers.sets())
+      for (const entry of this.#entries.matching(set)) needed.add(entry.id)
+    return (id) => needed.has(id)
+  }
+
+  #notifyOf(
+    changes: EntryChanges,
+    isOwnBundleChanged: boolean,
+    changedDomains: ReadonlySet<string>,
+  ): void {
+    if (isOwnBundleChanged) {
+      this.#subscribers.notify(() => true)
+      return
+    }
+    const touched = [...changes.created, ...changes.removed]
+    for (const { before, after } of changes.updated) touched.push(before, after)
+    const keys = touched.map((entry) => entry.selectors.map(selectorKey))
+    const federates = (entry: AgentEntry): boolean =>
+      entry.federatesWith.some(({ name }) => changedDomains.has(name))
+    if (keys.length === 0 && changedDomains.size === 0) return
+    this.#subscribers.notify(
+      (set) =>
+        keys.some((entryKeys) => set.includesAll(entryKeys)) ||
+        (changedDomains.size > 0 && this.#entries.matching(set).some(federates)),
+    )
+  }
+}

@@ -1,0 +1,128 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { UnixPeer } from '@mini-spire/runtime/grpc/call-context'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { messageOf } from '@mini-spire/sdk/errors'
+import type { Selector } from '../model/selector.ts'
+import { SelectorSet } from '../model/selector-set.ts'
+import type {
+  WorkloadAttestor,
+  WorkloadProcess,
+} from '../plugins/workload-attestor/workload-attestor.ts'
+import { WorkloadAttestationError } from './workload-attestation-error.ts'
+
+/** How long one attestor may take; its selectors are then left out, as if it had failed. */
+const attestorTimeoutMs = 20_000
+/** How many selector sets are remembered, so that equal workloads share one object. */
+const maxKnownSets = 1024
+
+/** Options of {@link WorkloadAttestation}. */
+export interface WorkloadAttestationOptions {
+  readonly attestors: readonly WorkloadAttestor[]
+  readonly clock: Clock
+  readonly log: Logger
+  /** The agent's own process, whose calls (health checks) are not logged. */
+  readonly ownPid: number
+}
+
+/** Finds out what a caller is, each time it asks: nothing is remembered of a process. */
+export class WorkloadAttestation {
+  readonly #options: WorkloadAttestationOptions
+  readonly #known = new Map<string, SelectorSet>()
+
+  constructor(options: WorkloadAttestationOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Runs all attestors at once and returns everything they found. Those that fail are logged and left out.
+   *
+   * That the caller is still the process that connected is checked afterwards: what was found is about it.
+   *
+   * @throws {WorkloadAttestationError} `ERR_WORKLOAD_ATTESTATION_FAILED` when every attestor failed, `ERR_WORKLOAD_GONE`
+   */
+  async attest(peer: UnixPeer, signal: AbortSignal): Promise<SelectorSet> {
+    const results = this.#options.attestors.map((attestor) => this.#run(attestor, peer, signal))
+    const found: Selector[] = []
+    const failures: string[] = []
+    for (const result of results) {
+      const selectors = result instanceof Promise ? await result : result
+      if (typeof selectors === 'string') failures.push(selectors)
+      else found.push(...selectors)
+    }
+    if (failures.length === results.length) {
+      throw new WorkloadAttestationError('ERR_WORKLOAD_ATTESTATION_FAILED', failures.join('\n'))
+    }
+    checkAlive(peer)
+    const set = this.#setOf(found)
+    this.#logFound(peer, found)
+    return set
+  }
+
+  /** Selectors, or the reason there are none; never rejects. */
+  #run(
+    attestor: WorkloadAttestor,
+    peer: UnixPeer,
+    signal: AbortSignal,
+  ): readonly Selector[] | string | Promise<readonly Selector[] | string> {
+    const process: WorkloadProcess = { pid: peer.pid, uid: peer.uid, gid: peer.gid }
+    try {
+      const result = attestor.attest(process, signal)
+      if (!(result instanceof Promise)) return result
+      return this.#withDeadline(attestor, result).catch((error) =>
+        this.#failed(attestor, peer, error),
+      )
+    } catch (error) {
+      return this.#failed(attestor, peer, error)
+    }
+  }
+
+  #withDeadline<T>(attestor: WorkloadAttestor, result: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.clock.setTimer(attestorTimeoutMs, () =>
+        reject(
+          new WorkloadAttestationError(
+            'ERR_WORKLOAD_ATTESTOR_TIMEOUT',
+            `workloadattestor(${attestor.name}): no answer in ${attestorTimeoutMs / 1000} s`,
+          ),
+        ),
+      )
+      result.then(resolve, reject).finally(() => timer.cancel())
+    })
+  }
+
+  #failed(attestor: WorkloadAttestor, peer: UnixPeer, error: unknown): string {
+    const message = `workload attestor "${attestor.name}" failed`
+    this.#options.log.error(message, { pid: peer.pid, error: messageOf(error) })
+    return `${message}: ${messageOf(error)}`
+  }
+
+  #setOf(found: readonly Selector[]): SelectorSet {
+    // Attestors report in the same order each time, so the plain text is as good a key as the sorted one, and cheaper.
+    let text = ''
+    for (const { type, value } of found) text += `${type}:${value}\u0000`
+    const known = this.#known.get(text)
+    if (known) return known
+    const set = new SelectorSet(found)
+    if (this.#known.size >= maxKnownSets) this.#known.clear()
+    this.#known.set(text, set)
+    return set
+  }
+
+  #logFound(peer: UnixPeer, found: readonly Selector[]): void {
+    const { log, ownPid } = this.#options
+    if (peer.pid === ownPid || !log.isEnabled('debug')) return
+    log.debug('PID attested to have selectors', { pid: peer.pid, selectors: found })
+  }
+}
+
+function checkAlive(peer: UnixPeer): void {
+  try {
+    peer.assertAlive()
+  } catch (error) {
+    throw new WorkloadAttestationError(
+      'ERR_WORKLOAD_GONE',
+      `could not verify existence of the original caller: ${messageOf(error)}`,
+      { cause: error },
+    )
+  }
+}
