@@ -4,6 +4,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate }
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { keyIdentifier, type PublicKey, parsePublicKey } from '@mini-spire/sdk/x509'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -17,7 +18,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type CertificateFields, CertificateWriter, type Issuer } from './certificate-writer.ts'
 import { encodeName } from './name.ts'
-import { keyIdentifier, type PublicKey, parsePublicKey } from './public-key.ts'
 import { SerialNumbers, serialNumberText } from './serial-number.ts'
 import { signerFromKeyObject } from './signer.ts'
 

@@ -1,4 +1,13 @@
-import { derBitString, derElement, derSequence, derTag, derTime, derUnsigned } from './der-write.ts'
+import {
+  derBitString,
+  derElement,
+  derSequence,
+  derTag,
+  derTime,
+  derUnsigned,
+  keyIdentifier,
+  type PublicKey,
+} from '@mini-spire/sdk/x509'
 import {
   authorityKeyIdentifier,
   basicConstraintsOfCa,
@@ -9,7 +18,6 @@ import {
   subjectAltNames,
   subjectKeyIdentifier,
 } from './extensions.ts'
-import { keyIdentifier, type PublicKey } from './public-key.ts'
 import { type CertificateSigner, type SignatureAlgorithm, signatureAlgorithmOf } from './signer.ts'
 
 /** What differs from one certificate of an issuer to the next. */

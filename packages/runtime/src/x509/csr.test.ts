@@ -3,6 +3,14 @@ import { execFileSync } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, webcrypto } from 'node:crypto'
 import { isSpiffeError } from '@mini-spire/sdk/errors'
 import {
+  derBitString,
+  derElement,
+  derOid,
+  derSequence,
+  derTag,
+  derUnsigned,
+} from '@mini-spire/sdk/x509'
+import {
   Pkcs10CertificateRequest,
   Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
@@ -10,7 +18,6 @@ import {
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { buildCsr, maxCsrBytes, parseCsr } from './csr.ts'
-import { derBitString, derElement, derOid, derSequence, derTag, derUnsigned } from './der-write.ts'
 import { encodeName } from './name.ts'
 
 const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey

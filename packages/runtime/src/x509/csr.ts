@@ -1,9 +1,17 @@
 import type { KeyObject } from 'node:crypto'
+import {
+  DerCursor,
+  type DerSpan,
+  derBitString,
+  derElement,
+  derOid,
+  derSequence,
+  derTag,
+  type PublicKey,
+  parsePublicKey,
+} from '@mini-spire/sdk/x509'
 import { CertificateError } from './certificate-error.ts'
-import { DerCursor, type DerSpan } from './der-cursor.ts'
-import { derBitString, derElement, derOid, derSequence, derTag } from './der-write.ts'
 import { type DistinguishedName, encodeName, parseName } from './name.ts'
-import { type PublicKey, parsePublicKey } from './public-key.ts'
 import { checkSignature } from './signature-check.ts'
 import { type CertificateSigner, signatureAlgorithmOf, signerFromKeyObject } from './signer.ts'
 import {

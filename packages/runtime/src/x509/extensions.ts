@@ -1,4 +1,4 @@
-import { derElement, derOid, derSequence, derTag } from './der-write.ts'
+import { derElement, derOid, derSequence, derTag } from '@mini-spire/sdk/x509'
 import { encodeSubjectAltName, type SubjectAltName } from './subject-alt-name.ts'
 
 const critical = Buffer.of(derTag.boolean, 1, 0xff)

@@ -1,8 +1,8 @@
 import 'reflect-metadata'
+import { derElement, derOid, derSequence, derTag } from '@mini-spire/sdk/x509'
 import { Name } from '@peculiar/x509'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { derElement, derOid, derSequence, derTag } from './der-write.ts'
 import { encodeName, parseName } from './name.ts'
 
 const attribute = (oid: string, tag: number, text: string | Buffer): Buffer =>

@@ -1,6 +1,5 @@
+import { DerCursor, derElement, derOid, derSequence, derTag } from '@mini-spire/sdk/x509'
 import { CertificateError } from './certificate-error.ts'
-import { DerCursor } from './der-cursor.ts'
-import { derElement, derOid, derSequence, derTag } from './der-write.ts'
 
 /** The attributes that certificates of SPIRE's making carry in a name. Everything else is dropped when a name is read. */
 export interface DistinguishedName {

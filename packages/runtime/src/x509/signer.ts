@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { derOid, derSequence, derTag } from '@mini-spire/sdk/x509'
 import { CertificateError } from './certificate-error.ts'
-import { derOid, derSequence, derTag } from './der-write.ts'
 
 /** What can sign a certificate or a request: a key manager's key, for instance. */
 export interface CertificateSigner {

@@ -1,6 +1,5 @@
+import { DerCursor, derElement, derSequence, derTag } from '@mini-spire/sdk/x509'
 import { CertificateError } from './certificate-error.ts'
-import { DerCursor } from './der-cursor.ts'
-import { derElement, derSequence, derTag } from './der-write.ts'
 
 /** The names of a subject alternative name extension that SVIDs carry; other kinds are left out. */
 export interface SubjectAltName {

@@ -1,1 +1,0 @@
-export { DerCursor, type DerSpan } from '@mini-spire/sdk/x509'

@@ -1,7 +1,0 @@
-export {
-  keyIdentifier,
-  type PublicKey,
-  type PublicKeyKind,
-  parsePublicKey,
-  rsaModulusBits,
-} from '@mini-spire/sdk/x509'
