@@ -1,0 +1,93 @@
+import { messageOf } from '@mini-spire/sdk/errors'
+import { type Certificate, parseCertificate } from '@mini-spire/sdk/x509'
+import type { JwtAuthority, TrustBundle, X509Authority } from '../model/trust-bundle.ts'
+import { OwnBundleError } from './bundle-error.ts'
+
+/** Authorities to add to the bundle. Tainted marks are not taken over: what is added is untainted. */
+export interface NewAuthorities {
+  /** DER of one certificate each. */
+  readonly x509?: readonly Uint8Array[]
+  readonly jwt?: readonly Omit<JwtAuthority, 'tainted'>[]
+}
+
+type Lists = Pick<TrustBundle, 'x509Authorities' | 'jwtAuthorities'>
+
+/**
+ * The lists with what is new at their ends; undefined when nothing is. What is in a list already is not added again, and a
+ * tainted authority stays tainted.
+ *
+ * @throws {OwnBundleError} `ERR_BUNDLE_AUTHORITY_MALFORMED` for an element that is not exactly one certificate
+ */
+export function appended(lists: Lists, added: NewAuthorities): Lists | undefined {
+  const x509Authorities = [...lists.x509Authorities]
+  for (const certificate of added.x509 ?? []) {
+    readCertificate(certificate)
+    if (!x509Authorities.some((known) => isEqual(known.certificate, certificate)))
+      x509Authorities.push({ certificate, tainted: false })
+  }
+  const jwtAuthorities = [...lists.jwtAuthorities]
+  for (const key of added.jwt ?? []) {
+    if (!jwtAuthorities.some((known) => isSameKey(known, key)))
+      jwtAuthorities.push({ ...key, tainted: false })
+  }
+  const isChanged =
+    x509Authorities.length > lists.x509Authorities.length ||
+    jwtAuthorities.length > lists.jwtAuthorities.length
+  return isChanged ? { x509Authorities, jwtAuthorities } : undefined
+}
+
+/**
+ * The lists without what expired at or before an instant; undefined when nothing did. A JWT authority without expiry stays.
+ *
+ * @throws {OwnBundleError} `ERR_BUNDLE_PRUNE_REFUSED` when no X.509 authority, or no JWT authority, would be left
+ */
+export function pruned(lists: Lists, expiredAtMs: number): Lists | undefined {
+  const x509Authorities = lists.x509Authorities.filter(
+    ({ certificate }) => readCertificate(certificate).notAfter.getTime() > expiredAtMs,
+  )
+  const jwtAuthorities = lists.jwtAuthorities.filter(
+    ({ expiresAtSeconds }) => expiresAtSeconds === 0 || expiresAtSeconds * 1000 > expiredAtMs,
+  )
+  if (x509Authorities.length === 0) throw refused('would prune all certificates')
+  if (lists.jwtAuthorities.length > 0 && jwtAuthorities.length === 0)
+    throw refused('would prune all JWT signing keys')
+  const isChanged =
+    x509Authorities.length < lists.x509Authorities.length ||
+    jwtAuthorities.length < lists.jwtAuthorities.length
+  return isChanged ? { x509Authorities, jwtAuthorities } : undefined
+}
+
+/** The X.509 authority with this subject key identifier (lower-case hex), or undefined. */
+export function findX509Authority(
+  authorities: readonly X509Authority[],
+  subjectKeyId: string,
+): X509Authority | undefined {
+  return authorities.find(({ certificate }) => {
+    const { subjectKeyId: own } = readCertificate(certificate)
+    return own !== undefined && Buffer.from(own).toString('hex') === subjectKeyId
+  })
+}
+
+function readCertificate(der: Uint8Array): Certificate {
+  try {
+    return parseCertificate(der)
+  } catch (error) {
+    throw new OwnBundleError('ERR_BUNDLE_AUTHORITY_MALFORMED', messageOf(error), { cause: error })
+  }
+}
+
+function isSameKey(a: Omit<JwtAuthority, 'tainted'>, b: Omit<JwtAuthority, 'tainted'>): boolean {
+  return (
+    a.keyId === b.keyId &&
+    a.expiresAtSeconds === b.expiresAtSeconds &&
+    isEqual(a.publicKey, b.publicKey)
+  )
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}
+
+function refused(message: string): OwnBundleError {
+  return new OwnBundleError('ERR_BUNDLE_PRUNE_REFUSED', message)
+}
