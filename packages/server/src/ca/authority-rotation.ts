@@ -1,0 +1,121 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { AuthorityStatus } from '../model/authority.ts'
+import type { AuthorityKind } from './authority-kind.ts'
+import { AuthoritySlot, type SlotPair } from './authority-slot.ts'
+import { CaError } from './ca-error.ts'
+
+/** Options of {@link AuthorityRotation}. */
+export interface AuthorityRotationOptions<Authority> {
+  readonly kind: AuthorityKind<Authority>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/**
+ * The life of one kind of authority in its two slots: prepared, active, old.
+ *
+ * A new authority is in the bundle a whole overlap before it signs, so that everybody who verifies has it by then. What is
+ * said to be active signs at once; a failure to remember it is logged, and made good later by the journal.
+ */
+export class AuthorityRotation<Authority> {
+  readonly #options: AuthorityRotationOptions<Authority>
+  #slots: SlotPair<Authority> = { current: new AuthoritySlot('A'), next: new AuthoritySlot('B') }
+  #active: Authority | undefined
+
+  constructor(options: AuthorityRotationOptions<Authority>) {
+    this.#options = options
+  }
+
+  /** What signs now; undefined before the first activation. */
+  get active(): Authority | undefined {
+    return this.#active
+  }
+
+  get slots(): SlotPair<Authority> {
+    return this.#slots
+  }
+
+  /** Takes up what the journal remembers; an authority that is not due to be replaced signs at once. */
+  async load(): Promise<void> {
+    this.#slots = await this.#options.kind.load()
+    const { current } = this.#slots
+    if (!current.isEmpty && !current.shouldActivateNext(this.#options.clock.nowMs()))
+      await this.#activateCurrent()
+  }
+
+  /** Does whatever is due: fills an empty current slot, prepares the next authority, rotates to it. */
+  async tick(): Promise<void> {
+    const nowMs = this.#options.clock.nowMs()
+    const { current } = this.#slots
+    if (current.isEmpty) {
+      await this.prepare()
+      await this.#activateCurrent()
+    }
+    if (this.#slots.next.isEmpty && current.shouldPrepareNext(nowMs)) await this.prepare()
+    if (current.shouldActivateNext(nowMs)) await this.rotate()
+  }
+
+  /**
+   * Prepares an authority in the current slot if that is empty, else in the next, whatever that holds. The slot is cleared
+   * first: a failure leaves it empty.
+   */
+  async prepare(): Promise<AuthoritySlot<Authority>> {
+    const { kind, log } = this.#options
+    const slot = this.#slots.current.isEmpty ? this.#slots.current : this.#slots.next
+    log.debug(kind.texts.preparing, { slot: slot.id })
+    slot.reset()
+    const content = await kind.make(slot.id)
+    slot.fill(content, AuthorityStatus.Prepared)
+    await this.#remembering(slot, kind.texts.journalAppendFailed, () =>
+      kind.remember(slot.id, content),
+    )
+    log.info(kind.texts.prepared, kind.logFields(slot))
+    return slot
+  }
+
+  /**
+   * Swaps the slots: the next authority signs from now on, the former one is old and its key dropped.
+   *
+   * @throws {CaError} `ERR_AUTHORITY_STATUS` when none is prepared
+   */
+  async rotate(): Promise<void> {
+    const { kind } = this.#options
+    const { current, next } = this.#slots
+    if (next.isEmpty)
+      throw new CaError(
+        'ERR_AUTHORITY_STATUS',
+        'only Prepared authorities can be activated: unsupported local authority status: OLD',
+      )
+    this.#slots = { current: next, next: current }
+    current.reset()
+    await this.#remembering(current, kind.texts.journalStatusFailed, () =>
+      kind.setStatus(current.authorityId, AuthorityStatus.Old),
+    )
+    await this.#activateCurrent()
+  }
+
+  async #activateCurrent(): Promise<void> {
+    const { kind, log } = this.#options
+    const { current } = this.#slots
+    log.info(kind.texts.activated, kind.logFields(current))
+    current.activate()
+    this.#active = current.authority
+    kind.onActivated(current)
+    await this.#remembering(current, kind.texts.journalActivationFailed, () =>
+      kind.setStatus(current.authorityId, AuthorityStatus.Active),
+    )
+  }
+
+  async #remembering(
+    slot: AuthoritySlot<Authority>,
+    failure: string,
+    remember: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await remember()
+    } catch (error) {
+      this.#options.log.error(failure, { slot: slot.id, error })
+    }
+  }
+}

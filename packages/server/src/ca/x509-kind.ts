@@ -1,0 +1,130 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { KeyManager, KeyType } from '@mini-spire/runtime/key-manager/key-manager'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import type { DistinguishedName } from '@mini-spire/runtime/x509/name'
+import type { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { parseCertificate } from '@mini-spire/sdk/x509'
+import type { OwnBundle } from '../bundle/own-bundle.ts'
+import { AuthorityStatus, type SlotId, type X509AuthorityRecord } from '../model/authority.ts'
+import type { AuthorityKind } from './authority-kind.ts'
+import { AuthoritySlot, chooseSlots, type SlotContent, type SlotPair } from './authority-slot.ts'
+import { caCause, type Journal } from './journal.ts'
+import { selfSignCa } from './sign-ca.ts'
+import { type UnusableReason, unusableReason } from './unusable-slot.ts'
+import { makeX509Ca, type X509Ca } from './x509-ca.ts'
+
+/** Options of {@link x509Kind}. */
+export interface X509KindOptions {
+  readonly trustDomain: TrustDomain
+  readonly keyType: KeyType
+  readonly subject: DistinguishedName
+  readonly ttlSeconds: number
+  readonly keyManager: KeyManager
+  readonly bundle: OwnBundle
+  readonly journal: () => Journal
+  readonly serialNumbers: SerialNumbers
+  readonly clock: Clock
+  readonly log: Logger
+  readonly onActivated: (slot: AuthoritySlot<X509Ca>) => void
+}
+
+const texts = {
+  preparing: 'Preparing X509 CA',
+  prepared: 'X509 CA prepared',
+  activated: 'X509 CA activated',
+  journalAppendFailed: 'Unable to append X509 CA to journal',
+  journalStatusFailed: 'Failed to update status on X509CA journal entry',
+  journalActivationFailed: 'Failed to update to activated status on X509CA journal entry',
+} as const
+
+/** ID of the key of an X.509 authority slot. */
+export function x509KeyId(slotId: SlotId): string {
+  return `x509-CA-${slotId}`
+}
+
+/** Self-signed X.509 authorities. */
+export function x509Kind(options: X509KindOptions): AuthorityKind<X509Ca> {
+  return {
+    texts,
+    load: () => load(options),
+    make: (slotId) => make(options, slotId),
+    remember: (slotId, content) =>
+      options.journal().appendX509({
+        slotId,
+        issuedAtSeconds: content.issuedAtSeconds,
+        notAfterSeconds: content.notAfterSeconds,
+        certificate: content.authority.certificate,
+        upstreamChain: content.authority.upstreamChain,
+        status: AuthorityStatus.Prepared,
+        authorityId: content.authorityId,
+        upstreamAuthorityId: content.upstreamAuthorityId,
+      }),
+    setStatus: (authorityId, status) => options.journal().setX509Status(authorityId, status),
+    onActivated: options.onActivated,
+    logFields: (slot) => ({
+      slot: slot.id,
+      issued_at: new Date(slot.issuedAtSeconds * 1000),
+      expiration: new Date(slot.state.notAfterSeconds * 1000),
+      self_signed: slot.state.upstreamAuthorityId === '',
+      local_authority_id: slot.authorityId,
+      upstream_authority_id: slot.state.upstreamAuthorityId,
+    }),
+  }
+}
+
+async function make(options: X509KindOptions, slotId: SlotId): Promise<SlotContent<X509Ca>> {
+  const nowMs = options.clock.nowMs()
+  const key = await options.keyManager.generateKey(x509KeyId(slotId), options.keyType)
+  const certificate = await selfSignCa({ ...options, key, nowMs })
+  await options.bundle.append({ x509: [certificate] }, caCause('x509 authority prepared'))
+  const authority = makeX509Ca({ certificate, upstreamChain: [], key })
+  return contentOf(authority, Math.floor(nowMs / 1000))
+}
+
+function contentOf(authority: X509Ca, issuedAtSeconds: number): SlotContent<X509Ca> {
+  const { authorityId, upstreamAuthorityId, notAfterSeconds } = authority
+  return { authority, authorityId, upstreamAuthorityId, issuedAtSeconds, notAfterSeconds }
+}
+
+/**
+ * The slots that the journal remembers. An authority that is not in the bundle any more (a restored database) is left out:
+ * nobody could verify what it signs.
+ */
+async function load(options: X509KindOptions): Promise<SlotPair<X509Ca>> {
+  const published = options.bundle.get()?.x509Authorities
+  const slots: AuthoritySlot<X509Ca>[] = []
+  for (const record of options.journal().x509Authorities.toReversed()) {
+    const isPublished = published?.some(
+      ({ certificate }) => Buffer.compare(certificate, record.certificate) === 0,
+    )
+    if (isPublished === false) continue
+    const slot = await loadSlot(options, record)
+    if (slot) slots.push(slot)
+  }
+  return chooseSlots(slots)
+}
+
+async function loadSlot(
+  options: X509KindOptions,
+  record: X509AuthorityRecord,
+): Promise<AuthoritySlot<X509Ca> | undefined> {
+  const key = await options.keyManager.findKey(x509KeyId(record.slotId))
+  const nowSeconds = options.clock.nowMs() / 1000
+  const publicKey = parseCertificate(record.certificate).spki
+  const reason: UnusableReason | undefined = unusableReason({ record, publicKey, key, nowSeconds })
+  if (reason !== undefined || !key) {
+    options.log.warn('X509CA slot unusable', {
+      error: reason,
+      slot: record.slotId,
+      issued_at: new Date(record.issuedAtSeconds * 1000),
+      local_authority_id: record.authorityId,
+      upstream_authority_id: record.upstreamAuthorityId,
+    })
+    return undefined
+  }
+  const slot = new AuthoritySlot<X509Ca>(record.slotId)
+  const { certificate, upstreamChain, issuedAtSeconds, status } = record
+  slot.fill(contentOf(makeX509Ca({ certificate, upstreamChain, key }), issuedAtSeconds), status)
+  return slot
+}
