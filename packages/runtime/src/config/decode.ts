@@ -1,3 +1,4 @@
+import { quoteGo } from '../go-quote.ts'
 import {
   formatPosition,
   type LiteralNode,
@@ -8,7 +9,6 @@ import {
 } from './ast.ts'
 import { ConfigError } from './config-error.ts'
 import { parseGoInteger } from './go-integer.ts'
-import { quoteGo } from './go-quote.ts'
 import {
   type Decoded,
   type FieldSchema,

@@ -1,4 +1,4 @@
-import { quoteGo } from './go-quote.ts'
+import { quoteGo } from '../go-quote.ts'
 
 const nanosecondsPer: Readonly<Record<string, bigint>> = {
   ns: 1n,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { quoteGo } from '../go-quote.ts'
 import { expandEnvironment } from './expand-env.ts'
 import { formatGoDuration, parseGoDuration } from './go-duration.ts'
 import { parseGoInteger } from './go-integer.ts'
-import { quoteGo } from './go-quote.ts'
 
 describe('durations', () => {
   it.each([

@@ -1,7 +1,7 @@
+import { quoteGo } from '../go-quote.ts'
 import type { Key, Node, ObjectItem } from './ast.ts'
 import { ConfigError } from './config-error.ts'
 import { decodeSection } from './decode.ts'
-import { quoteGo } from './go-quote.ts'
 import type { PluginConfig } from './plugin-config.ts'
 
 const pluginSchema = {
