@@ -1,14 +1,9 @@
 import type { AttestedNode } from '../model/attested-node.ts'
-import type { JoinToken } from '../model/join-token.ts'
-import type { RegistrationEntry } from '../model/registration-entry.ts'
+import type { Registry } from '../registry/registry.ts'
 import type { Mutation, Store } from '../store/store.ts'
 
-/** What attestation reads: the registry, as far as nodes, tokens and the alias entries of nodes go. */
-export interface AttestationRecords {
-  readonly nodes: { find(spiffeId: string): AttestedNode | undefined }
-  readonly joinTokens: { find(tokenHash: string): JoinToken | undefined }
-  readonly entries: { childrenOf(parentId: string): Iterable<RegistrationEntry> }
-}
+/** What attestation reads: nodes, tokens, and the alias entries of nodes. */
+export type AttestationRecords = Pick<Registry, 'nodes' | 'joinTokens' | 'entries'>
 
 /** Where attestation writes. Reads come from the records, which every commit has updated when it resolves. */
 export interface AttestationState {

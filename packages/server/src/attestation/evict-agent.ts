@@ -1,6 +1,6 @@
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { AttestedNode } from '../model/attested-node.ts'
-import type { Cause, Mutation } from '../store/store.ts'
+import type { Cause, Expectation, Mutation } from '../store/store.ts'
 import { AttestationError } from './attestation-error.ts'
 import type { AttestationState } from './attestation-state.ts'
 import { isAliasEntryOf, joinTokenType } from './join-tokens.ts'
@@ -18,7 +18,7 @@ export async function evictAgent(
 ): Promise<void> {
   const node = state.records.nodes.find(spiffeId)
   if (!node) throw notFound()
-  const error = await commitOne(state, cause, evictionOf(state, node))
+  const error = await commitOne(state, cause, evictionOf(state, node, 'present'))
   if (error === undefined) return
   if (isWriteConflict(error)) throw notFound()
   throw new AttestationError(
@@ -32,12 +32,17 @@ function notFound(): AttestationError {
   return new AttestationError('ERR_AGENT_NOT_FOUND', 'agent not found')
 }
 
-/** What has to happen for a node to be gone. */
-export function evictionOf(state: AttestationState, node: AttestedNode): readonly Mutation[] {
+/** What has to happen for a node to be gone, when it is still as expected. */
+export function evictionOf(
+  state: AttestationState,
+  node: AttestedNode,
+  expect: Expectation<AttestedNode>,
+): readonly Mutation[] {
   const key = String(node.spiffeId)
-  const mutations: Mutation[] = [{ op: 'delete', kind: 'node', key, expect: 'present' }]
+  const mutations: Mutation[] = [{ op: 'delete', kind: 'node', key, expect }]
   if (node.attestationType !== joinTokenType) return mutations
-  for (const entry of state.records.entries.childrenOf(key)) {
+  const children = state.records.entries.list({ filter: { parentId: node.spiffeId } })
+  for (const entry of children.entries) {
     if (!isAliasEntryOf(entry, key)) continue
     mutations.push({ op: 'delete', kind: 'entry', key: entry.id, expect: 'any' })
   }

@@ -1,0 +1,115 @@
+import { generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { KeyType } from '@mini-spire/runtime/key-manager/key-manager'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { messageOf } from '@mini-spire/sdk/errors'
+
+/** How often it is looked whether the server's own SVID is due. */
+export const serverSvidTickMs = 5000
+
+/** How far NotBefore lies before the moment of signing. */
+const backdateMs = 10_000
+
+/** Signs the certificate that the server itself shows. */
+export interface ServerSvidSigner {
+  issueServerSvid(request: {
+    /** SubjectPublicKeyInfo, DER. */
+    readonly publicKey: Uint8Array
+  }): Promise<{
+    /** DER, leaf first, then intermediates; never the root. */
+    readonly chain: readonly Uint8Array[]
+    readonly expiresAtSeconds: number
+  }>
+}
+
+/** What the server shows on its TCP listener. */
+export interface ServerSvid {
+  readonly key: KeyObject
+  readonly chain: readonly Uint8Array[]
+}
+
+/** Options of {@link ServerSvidRotator}. */
+export interface ServerSvidOptions {
+  readonly signer: ServerSvidSigner
+  readonly keyType: KeyType
+  readonly clock: Clock
+  readonly log: Logger
+  /** Called after every rotation but the first. */
+  readonly onRotated: () => void
+}
+
+/**
+ * Keeps the server's own X509-SVID fresh: signed at start, then again past half of its life or when it has become
+ * suspect, each time with a new key that never leaves this process's memory.
+ */
+export class ServerSvidRotator {
+  readonly #options: ServerSvidOptions
+  #svid: ServerSvid | undefined
+  #rotateAtMs = 0
+  #isTainted = false
+
+  constructor(options: ServerSvidOptions) {
+    this.#options = options
+  }
+
+  /** Signs the first SVID; without one the server cannot start. */
+  async start(): Promise<void> {
+    await this.#rotate()
+  }
+
+  /** @throws {Error} before {@link ServerSvidRotator.start} */
+  current(): ServerSvid {
+    if (!this.#svid) throw new Error('server SVID is asked for before it was signed')
+    return this.#svid
+  }
+
+  /** The authority that signed the current SVID is not trusted any more: the next tick replaces it, whatever its age. */
+  markTainted(): void {
+    this.#isTainted = true
+  }
+
+  /** Rotates if it is due. A failure is logged and tried again at the next tick. */
+  async tick(): Promise<void> {
+    const { clock, log, onRotated } = this.#options
+    if (!this.#isTainted && clock.nowMs() <= this.#rotateAtMs) return
+    try {
+      await this.#rotate()
+    } catch (error) {
+      log.error('Could not rotate server SVID', { error: messageOf(error) })
+      return
+    }
+    onRotated()
+  }
+
+  async #rotate(): Promise<void> {
+    const { signer, keyType, clock, log } = this.#options
+    log.debug('Rotating server SVID')
+    const key = await generateKey(keyType)
+    const notBeforeMs = clock.nowMs() - backdateMs
+    const publicKey = key.publicKey.export({ type: 'spki', format: 'der' })
+    const { chain, expiresAtSeconds } = await signer.issueServerSvid({ publicKey })
+    this.#svid = { key: key.privateKey, chain }
+    this.#rotateAtMs = (notBeforeMs + expiresAtSeconds * 1000) / 2
+    this.#isTainted = false
+  }
+}
+
+const generatePair = promisify(generateKeyPair)
+
+async function generateKey(
+  type: KeyType,
+): Promise<{ readonly publicKey: KeyObject; readonly privateKey: KeyObject }> {
+  switch (type) {
+    case 'ec-p256':
+      return await generatePair('ec', { namedCurve: 'P-256' })
+    case 'ec-p384':
+      return await generatePair('ec', { namedCurve: 'P-384' })
+    case 'rsa-2048':
+      return await generatePair('rsa', { modulusLength: 2048 })
+    case 'rsa-4096':
+      return await generatePair('rsa', { modulusLength: 4096 })
+    default:
+      return type satisfies never
+  }
+}
