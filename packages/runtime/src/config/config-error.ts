@@ -17,6 +17,18 @@ const kinds: Record<ConfigErrorCode, ErrorKind> = {
 
 /** A configuration that cannot be read, understood, or followed. The message is what SPIRE prints, where SPIRE prints one. */
 export class ConfigError extends SpiffeError<ConfigErrorCode> {
+  /** Lines to print below the message: where exactly, and what was meant. */
+  readonly details: readonly string[]
+
+  constructor(
+    code: ConfigErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown; readonly details?: readonly string[] },
+  ) {
+    super(code, message, options)
+    this.details = options?.details ?? []
+  }
+
   override get kind(): ErrorKind {
     return kinds[this.code]
   }

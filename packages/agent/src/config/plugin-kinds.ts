@@ -1,0 +1,38 @@
+import type { PluginKind } from '@mini-spire/runtime/config/check-plugins'
+
+const any = Number.POSITIVE_INFINITY
+
+/** Types of agent plugins, how many of each there must be, and which of SPIRE's this program has. */
+export const agentPluginKinds: readonly PluginKind[] = [
+  { type: 'KeyManager', min: 1, max: 1, supported: ['disk', 'memory'], unsupported: [] },
+  {
+    type: 'NodeAttestor',
+    min: 1,
+    max: 1,
+    supported: ['join_token', 'x509pop'],
+    unsupported: [
+      'aws_iid',
+      'azure_imds',
+      'azure_msi',
+      'gcp_iit',
+      'http_challenge',
+      'k8s_psat',
+      'sshpop',
+      'tpm_devid',
+    ],
+  },
+  {
+    type: 'SVIDStore',
+    min: 0,
+    max: any,
+    supported: [],
+    unsupported: ['aws_secretsmanager', 'gcp_secretmanager'],
+  },
+  {
+    type: 'WorkloadAttestor',
+    min: 1,
+    max: any,
+    supported: ['unix'],
+    unsupported: ['docker', 'k8s', 'slurm', 'systemd', 'windows'],
+  },
+]

@@ -1,0 +1,61 @@
+import {
+  type CheckedSection,
+  checkUnknownKeys,
+} from '@mini-spire/runtime/config/check-unknown-keys'
+import { telemetryUnknownKeys } from '@mini-spire/runtime/config/daemon-unknown-keys'
+import type { Decoded, SectionSchema } from '@mini-spire/runtime/config/schema'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { serverSchema } from './schema.ts'
+import { type ServerFile, serverFileKeys } from './server-file.ts'
+
+const federationFields = serverSchema.federation.fields
+const endpointFields = federationFields.bundle_endpoint.fields
+
+/** Judges the unknown keys of every block. @throws {ConfigError} `ERR_CONFIG_UNKNOWN_KEY` */
+export function checkServerKeys(file: ServerFile, log: Logger, isStrict: boolean): void {
+  const { server } = file
+  const endpoint = server.federation?.bundle_endpoint
+  const section = (
+    name: string,
+    decoded: CheckedSection['decoded'],
+    schema: SectionSchema,
+    isChecked = true,
+  ): CheckedSection => ({ name, decoded, schema, isChecked })
+  const topLevel: SectionSchema = Object.fromEntries(
+    serverFileKeys.map((key) => [key, { type: 'node' }] as const),
+  )
+  checkUnknownKeys(
+    [
+      section('top-level', file, topLevel),
+      section('server', server, serverSchema),
+      section('ca_subject', server.ca_subject, serverSchema.ca_subject.fields),
+      section('ratelimit', server.ratelimit, serverSchema.ratelimit.fields),
+      section('experimental', server.experimental, serverSchema.experimental.fields, false),
+      section('federation', server.federation, federationFields, false),
+      section('bundle endpoint', endpoint, endpointFields),
+      section('bundle endpoint ACME', endpoint?.acme, endpointFields.acme.fields),
+      ...[...(server.federation?.federates_with ?? [])].map(([name, keys]) =>
+        section(`federates_with ${name}`, keys, federationFields.federates_with.fields, false),
+      ),
+      ...telemetryUnknownKeys(file.telemetry, file.healthChecks),
+    ],
+    log,
+    isStrict,
+  )
+}
+
+/** Warns when any experimental key is set. */
+export function warnAboutExperimental(
+  keys: Decoded<typeof serverSchema>['experimental'],
+  log: Logger,
+): void {
+  const isSet = Reflect.ownKeys(keys).some((key) => isNonZero(Reflect.get(keys, key)))
+  if (!isSet) return
+  log.warn(
+    'Experimental features have been enabled. Please see doc/upgrading.md for upgrade and compatibility considerations for experimental features.',
+  )
+}
+
+function isNonZero(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : Boolean(value)
+}

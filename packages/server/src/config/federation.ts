@@ -1,0 +1,193 @@
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import type { Node } from '@mini-spire/runtime/config/ast'
+import { decodeSection } from '@mini-spire/runtime/config/decode'
+import { durationMs, invalid } from '@mini-spire/runtime/config/resolve-daemon'
+import type { Decoded } from '@mini-spire/runtime/config/schema'
+import { quoteGo } from '@mini-spire/runtime/go-quote'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { messageOf } from '@mini-spire/sdk/errors'
+import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type {
+  BundleEndpointConfig,
+  BundleEndpointProfile,
+  FederatesWithConfig,
+  ResolvedServerConfig,
+} from './resolved-config.ts'
+import { endpointProfileSchema, relationshipProfileSchema, type serverSchema } from './schema.ts'
+
+type ServerKeys = Decoded<typeof serverSchema>
+type EndpointKeys = NonNullable<NonNullable<ServerKeys['federation']>['bundle_endpoint']>
+type AcmeKeys = NonNullable<EndpointKeys['acme']>
+
+const deprecated = { alert: true, alert_type: 'deprecated_config' }
+
+/** The first checks of the `federation` block, made before the log is open. @throws {ConfigError} */
+export function checkFederation(server: ServerKeys): void {
+  const acme = server.federation?.bundle_endpoint?.acme
+  if (acme?.domain_name === '') {
+    throw invalid('federation.bundle_endpoint.acme.domain_name must be configured')
+  }
+  if (acme?.email === '') throw invalid('federation.bundle_endpoint.acme.email must be configured')
+  for (const [name, keys] of server.federation?.federates_with ?? []) {
+    const key = `federation.federates_with["${name}"].bundle_endpoint_url`
+    const url = keys.bundle_endpoint_url
+    if (url === '') throw invalid(`${key} must be configured`)
+    if (!url.toLowerCase().startsWith('https://')) {
+      throw invalid(`${key} must use the HTTPS protocol; URL found: ${quoteGo(url)}`)
+    }
+  }
+}
+
+/** The `federation` block, parsed. @throws {ConfigError} */
+export function resolveFederation(
+  server: ServerKeys,
+  log: Logger,
+): ResolvedServerConfig['federation'] {
+  const keys = server.federation
+  if (!keys) return { bundleEndpoint: undefined, federatesWith: [] }
+  const bundleEndpoint =
+    keys.bundle_endpoint && resolveEndpoint(keys.bundle_endpoint, server.data_dir, log)
+  const federatesWith = [...keys.federates_with].map(([name, relationship]) =>
+    resolveRelationship(name, relationship),
+  )
+  return { bundleEndpoint, federatesWith }
+}
+
+function resolveEndpoint(keys: EndpointKeys, dataDir: string, log: Logger): BundleEndpointConfig {
+  let refreshHintMs = 300_000
+  if (keys.refresh_hint !== '') {
+    const text = keys.refresh_hint
+    refreshHintMs = durationMs(text, `could not parse refresh_hint ${quoteGo(text)}: `)
+    if (refreshHintMs >= 86_400_000) {
+      log.warn(
+        "Bundle endpoint refresh hint set to a high value. To cover the case of unscheduled trust bundle updates, it's recommended to have a smaller value, e.g. 5m",
+      )
+    }
+    if (refreshHintMs < 60_000) {
+      log.warn(
+        'Bundle endpoint refresh hint set too low. SPIRE will not refresh more often than 1 minute',
+      )
+    }
+  }
+  const profile = resolveEndpointProfile(keys, dataDir, log)
+  const address = isIP(keys.address) === 0 ? undefined : keys.address
+  return { address, port: keys.port, refreshHintMs, profile }
+}
+
+function resolveEndpointProfile(
+  keys: EndpointKeys,
+  dataDir: string,
+  log: Logger,
+): BundleEndpointProfile {
+  if (keys.acme && keys.profile) {
+    throw invalid("either bundle endpoint 'acme' or 'profile' can be set, but not both")
+  }
+  if (keys.acme) {
+    log.warn(
+      'ACME configuration within the bundle_endpoint is deprecated. Please use ACME configuration as part of the https_web profile instead.',
+      deprecated,
+    )
+    return acmeProfile(keys.acme, dataDir)
+  }
+  if (!keys.profile) {
+    log.warn(
+      'Bundle endpoint is configured but has no profile set, using https_spiffe as default; please configure a profile explicitly. This will be fatal in a future release.',
+      deprecated,
+    )
+    return { kind: 'https_spiffe' }
+  }
+  const profile = decodeSection(endpointProfileSchema, onlyProfile(keys.profile))
+  const web = profile.https_web
+  if (web?.acme) return acmeProfile(web.acme, dataDir)
+  if (web?.serving_cert_file) return filesProfile(web.serving_cert_file)
+  if (web) {
+    throw invalid(
+      "malformed https_web profile configuration: 'acme' or 'serving_cert_file' is required",
+    )
+  }
+  if (profile.https_spiffe) return { kind: 'https_spiffe' }
+  throw invalid(
+    'unknown bundle endpoint profile configured; current supported profiles are "https_spiffe" and \'https_web"',
+  )
+}
+
+function acmeProfile(acme: AcmeKeys, dataDir: string): BundleEndpointProfile {
+  return {
+    kind: 'https_web',
+    acme: {
+      directoryUrl: acme.directory_url,
+      domainName: acme.domain_name,
+      email: acme.email,
+      isTosAccepted: acme.tos_accepted,
+      cacheDirectory: join(dataDir, 'bundle-acme'),
+    },
+  }
+}
+
+function filesProfile(keys: {
+  readonly cert_file_path: string
+  readonly key_file_path: string
+  readonly file_sync_interval: string
+}): BundleEndpointProfile {
+  const syncIntervalMs = durationMs(keys.file_sync_interval, '') || 3_600_000
+  return {
+    kind: 'https_web_files',
+    certFile: keys.cert_file_path,
+    keyFile: keys.key_file_path,
+    syncIntervalMs,
+  }
+}
+
+function resolveRelationship(
+  name: string,
+  keys: {
+    readonly bundle_endpoint_url: string
+    readonly bundle_endpoint_profile: Node | undefined
+  },
+): FederatesWithConfig {
+  const trustDomain = parseName(name)
+  if (!keys.bundle_endpoint_profile) {
+    throw invalid(
+      `federation configuration for trust domain ${quoteGo(name)}: missing bundle endpoint configuration`,
+    )
+  }
+  try {
+    const profile = resolveRelationshipProfile(keys.bundle_endpoint_profile)
+    return { trustDomain, bundleEndpointUrl: keys.bundle_endpoint_url, profile }
+  } catch (error) {
+    throw invalid(
+      `error parsing federation relationship for trust domain ${quoteGo(name)}: ${messageOf(error)}`,
+    )
+  }
+}
+
+function parseName(name: string): TrustDomain {
+  try {
+    return TrustDomain.parse(name)
+  } catch (error) {
+    throw invalid(messageOf(error))
+  }
+}
+
+function resolveRelationshipProfile(node: Node): FederatesWithConfig['profile'] {
+  const profile = decodeSection(relationshipProfileSchema, onlyProfile(node))
+  if (profile.https_web) return { kind: 'https_web' }
+  if (!profile.https_spiffe) {
+    throw invalid(
+      'no bundle endpoint profile defined; current supported profiles are "https_spiffe" and \'https_web"',
+    )
+  }
+  const text = profile.https_spiffe.endpoint_spiffe_id
+  try {
+    return { kind: 'https_spiffe', endpointSpiffeId: SpiffeId.parse(text) }
+  } catch (error) {
+    throw invalid(`could not get endpoint SPIFFE ID: ${messageOf(error)}`)
+  }
+}
+
+function onlyProfile(node: Node): Node {
+  if (node.kind !== 'object-list') throw invalid('malformed configuration')
+  if (node.items.length !== 1) throw invalid('exactly one bundle endpoint profile is expected')
+  return node
+}

@@ -1,0 +1,63 @@
+import type { PluginKind } from '@mini-spire/runtime/config/check-plugins'
+
+const any = Number.POSITIVE_INFINITY
+
+/** Types of server plugins, how many of each there must be, and which of SPIRE's this program has. */
+export const serverPluginKinds: readonly PluginKind[] = [
+  // `level` is this program's own name for its store; `sql` with sqlite3 means the same.
+  { type: 'DataStore', min: 1, max: 1, supported: ['sql', 'level'], unsupported: [] },
+  {
+    type: 'BundlePublisher',
+    min: 0,
+    max: any,
+    supported: [],
+    unsupported: [
+      'aws_rolesanywhere_trustanchor',
+      'aws_s3',
+      'azure_blob',
+      'gcp_cloudstorage',
+      'k8s_configmap',
+    ],
+  },
+  { type: 'CredentialComposer', min: 0, max: any, supported: [], unsupported: ['uniqueid'] },
+  {
+    type: 'KeyManager',
+    min: 1,
+    max: 1,
+    supported: ['disk', 'memory'],
+    unsupported: ['aws_kms', 'azure_key_vault', 'gcp_kms', 'hashicorp_vault'],
+  },
+  {
+    type: 'NodeAttestor',
+    min: 0,
+    max: any,
+    supported: ['join_token', 'x509pop'],
+    unsupported: [
+      'aws_iid',
+      'azure_imds',
+      'azure_msi',
+      'gcp_iit',
+      'http_challenge',
+      'k8s_psat',
+      'sshpop',
+      'tpm_devid',
+    ],
+  },
+  { type: 'Notifier', min: 0, max: any, supported: [], unsupported: ['gcs_bundle', 'k8sbundle'] },
+  {
+    type: 'UpstreamAuthority',
+    min: 0,
+    max: 1,
+    supported: [],
+    unsupported: [
+      'aws_pca',
+      'awssecret',
+      'cert-manager',
+      'disk',
+      'ejbca',
+      'gcp_cas',
+      'spire',
+      'vault',
+    ],
+  },
+]
