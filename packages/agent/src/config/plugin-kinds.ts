@@ -1,6 +1,6 @@
 import type { PluginKind } from '@mini-spire/runtime/config/check-plugins'
 
-const any = Number.POSITIVE_INFINITY
+const unlimited = Number.POSITIVE_INFINITY
 
 /** Types of agent plugins, how many of each there must be, and which of SPIRE's this program has. */
 export const agentPluginKinds: readonly PluginKind[] = [
@@ -24,14 +24,14 @@ export const agentPluginKinds: readonly PluginKind[] = [
   {
     type: 'SVIDStore',
     min: 0,
-    max: any,
+    max: unlimited,
     supported: [],
     unsupported: ['aws_secretsmanager', 'gcp_secretmanager'],
   },
   {
     type: 'WorkloadAttestor',
     min: 1,
-    max: any,
+    max: unlimited,
     supported: ['unix'],
     unsupported: ['docker', 'k8s', 'slurm', 'systemd', 'windows'],
   },

@@ -1,6 +1,6 @@
 import type { PluginKind } from '@mini-spire/runtime/config/check-plugins'
 
-const any = Number.POSITIVE_INFINITY
+const unlimited = Number.POSITIVE_INFINITY
 
 /** Types of server plugins, how many of each there must be, and which of SPIRE's this program has. */
 export const serverPluginKinds: readonly PluginKind[] = [
@@ -9,7 +9,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
   {
     type: 'BundlePublisher',
     min: 0,
-    max: any,
+    max: unlimited,
     supported: [],
     unsupported: [
       'aws_rolesanywhere_trustanchor',
@@ -19,7 +19,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
       'k8s_configmap',
     ],
   },
-  { type: 'CredentialComposer', min: 0, max: any, supported: [], unsupported: ['uniqueid'] },
+  { type: 'CredentialComposer', min: 0, max: unlimited, supported: [], unsupported: ['uniqueid'] },
   {
     type: 'KeyManager',
     min: 1,
@@ -30,7 +30,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
   {
     type: 'NodeAttestor',
     min: 0,
-    max: any,
+    max: unlimited,
     supported: ['join_token', 'x509pop'],
     unsupported: [
       'aws_iid',
@@ -43,7 +43,13 @@ export const serverPluginKinds: readonly PluginKind[] = [
       'tpm_devid',
     ],
   },
-  { type: 'Notifier', min: 0, max: any, supported: [], unsupported: ['gcs_bundle', 'k8sbundle'] },
+  {
+    type: 'Notifier',
+    min: 0,
+    max: unlimited,
+    supported: [],
+    unsupported: ['gcs_bundle', 'k8sbundle'],
+  },
   {
     type: 'UpstreamAuthority',
     min: 0,
