@@ -4,7 +4,13 @@ import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate }
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { keyIdentifier, type PublicKey, parsePublicKey } from '@mini-spire/sdk/x509'
+import {
+  type Certificate,
+  keyIdentifier,
+  type PublicKey,
+  parseCertificate,
+  parsePublicKey,
+} from '@mini-spire/sdk/x509'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -19,7 +25,8 @@ import { describe, expect, it } from 'vitest'
 import { type CertificateFields, CertificateWriter, type Issuer } from './certificate-writer.ts'
 import { encodeName } from './name.ts'
 import { SerialNumbers, serialNumberText } from './serial-number.ts'
-import { signerFromKeyObject } from './signer.ts'
+import { type CertificateSigner, signerFromKeyObject } from './signer.ts'
+import { spireLeaf, spireRoot } from './spire-certificates.test-kit.ts'
 
 const ecKey = (namedCurve: string): KeyObject =>
   generateKeyPairSync('ec', { namedCurve }).privateKey
@@ -184,6 +191,43 @@ describe('a certificate', () => {
       expect(openssl(...check)).toBe('leaf: OK\n')
     }
     rmSync(folder, { recursive: true })
+  })
+})
+
+describe('against certificates that SPIRE signed', () => {
+  const leaf = parseCertificate(Buffer.from(spireLeaf, 'base64'))
+  const root = parseCertificate(Buffer.from(spireRoot, 'base64'))
+
+  /** Writes a certificate with the same facts, and SPIRE's own signature in the place of ours. */
+  const rewritten = async (read: Certificate, profile: 'leaf' | 'ca'): Promise<Uint8Array> => {
+    const signer: CertificateSigner = {
+      type: 'ec-p256',
+      publicKey: root.spki,
+      sign: async () => read.signature.signature,
+    }
+    const keyId = read === root ? undefined : root.subjectKeyId
+    const dnsName = read.dnsNames[0]
+    const subject =
+      read === root
+        ? { country: ['US'], organization: ['SPIFFE'], serialNumber: root.serialNumber }
+        : { country: ['US'], organization: ['SPIRE'], ...(dnsName && { commonName: dnsName }) }
+    return await new CertificateWriter({ name: root.subjectRaw, keyId, signer }, profile).write({
+      serialNumber: Buffer.from(BigInt(read.serialNumber).toString(16).padStart(32, '0'), 'hex'),
+      notBeforeSeconds: read.notBefore.getTime() / 1000,
+      notAfterSeconds: read.notAfter.getTime() / 1000,
+      subject: encodeName(subject),
+      publicKey: parsePublicKey(read.spki),
+      uri: read.uriSans[0] ?? '',
+      dnsNames: read.dnsNames,
+    })
+  }
+
+  it('a leaf with the same facts has the same bytes', async () => {
+    expect(hex(await rewritten(leaf, 'leaf'))).toBe(hex(leaf.raw))
+  })
+
+  it('a root with the same facts has the same bytes', async () => {
+    expect(hex(await rewritten(root, 'ca'))).toBe(hex(root.raw))
   })
 })
 

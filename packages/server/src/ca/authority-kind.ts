@@ -1,9 +1,11 @@
 import type { LogFields } from '@mini-spire/runtime/log/logger'
 import type { AuthorityStatus, SlotId } from '../model/authority.ts'
 import type { AuthoritySlot, SlotContent, SlotPair } from './authority-slot.ts'
+import type { AuthorityKindName } from './ca-metrics.ts'
 
 /** What differs between X.509 and JWT authorities in preparing, activating and remembering them. */
 export interface AuthorityKind<Authority> {
+  readonly name: AuthorityKindName
   /** The texts of its log lines; operators search for them. */
   readonly texts: {
     readonly preparing: string
@@ -21,8 +23,8 @@ export interface AuthorityKind<Authority> {
   remember(slotId: SlotId, content: SlotContent<Authority>): Promise<void>
   /** Changes an authority's status in the journal. */
   setStatus(authorityId: string, status: AuthorityStatus): Promise<void>
-  /** Tells that this one signs from now on. */
-  onActivated(slot: AuthoritySlot<Authority>): void
   /** What its log lines say of a slot. */
   logFields(slot: AuthoritySlot<Authority>): LogFields
+  /** What the line about the preparation says besides. */
+  preparedFields(slot: AuthoritySlot<Authority>): LogFields
 }

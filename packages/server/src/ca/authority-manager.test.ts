@@ -97,13 +97,14 @@ describe('the first start', () => {
       },
     ])
     expect(state.log.messages).toEqual([
+      'There is not a CA journal record that matches any of the local X509 authority IDs',
       'Journal loaded',
       'X509 CA prepared',
       'X509 CA activated',
       'JWT key prepared',
       'JWT key activated',
     ])
-    expect(state.log.lines[1]?.fields).toEqual({
+    expect(state.log.lines[2]?.fields).toEqual({
       slot: 'A',
       issued_at: state.clock.now(),
       expiration: new Date(state.clock.nowMs() + 24 * hourMs),
@@ -217,6 +218,30 @@ describe('rotation', () => {
     isFailing = false
     await manager.tick()
     expect(manager.x509States().prepared).toBeDefined()
+  })
+
+  it('is counted, failures too', async () => {
+    const state = new TestState()
+    let isFailing = false
+    const counted: unknown[] = []
+    const manager = state.manager({
+      keyManager: failing(state.keyManager, () => isFailing),
+      metrics: {
+        prepared: (kind, { error }) => counted.push([kind, error === undefined]),
+        activated: (kind, { notAfterSeconds }) => counted.push([kind, notAfterSeconds]),
+      },
+    })
+    await manager.start()
+    isFailing = true
+    await manager.prepareJwt().catch(() => {})
+    const notAfterSeconds = state.clock.nowMs() / 1000 + 24 * 3600
+    expect(counted).toEqual([
+      ['x509_ca', true],
+      ['x509_ca', notAfterSeconds],
+      ['jwt_key', true],
+      ['jwt_key', notAfterSeconds],
+      ['jwt_key', false],
+    ])
   })
 
   it('happens every ten seconds until it is stopped', async () => {

@@ -12,6 +12,7 @@ import type { Store } from '../store/store.ts'
 import { AuthorityRotation } from './authority-rotation.ts'
 import type { AuthoritySlot, SlotState } from './authority-slot.ts'
 import { CaError } from './ca-error.ts'
+import { type CaMetrics, noCaMetrics } from './ca-metrics.ts'
 import { Journal, type JournalReader } from './journal.ts'
 import { type JwtKey, keyIdFromBytes, keyIdLength } from './jwt-key.ts'
 import { jwtKind } from './jwt-kind.ts'
@@ -40,8 +41,8 @@ export interface AuthorityManagerOptions {
   /** `ca_subject`. */
   readonly caSubject: DistinguishedName
   readonly isJwtDisabled: boolean
-  /** Told whenever an X.509 authority begins to sign; gauges. */
-  readonly onX509Activated?: (ca: X509Ca) => void
+  /** @default counts nothing */
+  readonly metrics?: CaMetrics
   /** @default the system's randomness */
   readonly serialNumbers?: SerialNumbers
   /** @default 32 random characters */
@@ -84,15 +85,12 @@ export class AuthorityManager {
       serialNumbers: options.serialNumbers ?? new SerialNumbers(),
       newKeyId: options.newKeyId ?? (() => keyIdFromBytes(randomBytes(keyIdLength))),
     }
-    const x509 = x509Kind({
-      ...shared,
-      keyType: options.x509KeyType,
-      subject: options.caSubject,
-      onActivated: ({ authority }) => authority && options.onX509Activated?.(authority),
-    })
-    const jwt = jwtKind({ ...shared, keyType: options.jwtKeyType, onActivated: () => {} })
-    this.#x509 = new AuthorityRotation({ kind: x509, clock, log })
-    this.#jwt = new AuthorityRotation({ kind: jwt, clock, log })
+    const metrics = options.metrics ?? noCaMetrics
+    const keyType = options.x509KeyType
+    const x509 = x509Kind({ ...shared, keyType, subject: options.caSubject })
+    const jwt = jwtKind({ ...shared, keyType: options.jwtKeyType })
+    this.#x509 = new AuthorityRotation({ kind: x509, clock, log, metrics })
+    this.#jwt = new AuthorityRotation({ kind: jwt, clock, log, metrics })
   }
 
   /**
@@ -103,10 +101,7 @@ export class AuthorityManager {
   async start(): Promise<void> {
     await this.#inTurn(async () => {
       this.#journal = Journal.find(this.#options, await this.#keyIds())
-      this.#options.log.info('Journal loaded', {
-        x509_cas: this.#journal.x509Authorities.length,
-        jwt_keys: this.#journal.jwtAuthorities.length,
-      })
+      this.#logJournal()
       await this.#x509.load()
       if (!this.#options.isJwtDisabled) await this.#jwt.load()
       const [failure] = await this.#rotate()
@@ -204,6 +199,17 @@ export class AuthorityManager {
       await this.#attempt('Unable to rotate JWT key', failures, () => this.#jwt.tick())
     await this.#saveJournal()
     return failures
+  }
+
+  #logJournal(): void {
+    const { log } = this.#options
+    if (this.#journal.isNew)
+      log.info('There is not a CA journal record that matches any of the local X509 authority IDs')
+    log.info('Journal loaded', {
+      x509_cas: this.#journal.x509Authorities.length,
+      jwt_keys: this.#journal.jwtAuthorities.length,
+      wit_keys: 0,
+    })
   }
 
   async #attempt(text: string, failures: unknown[], work: () => Promise<void>): Promise<void> {

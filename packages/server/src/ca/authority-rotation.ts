@@ -4,12 +4,14 @@ import { AuthorityStatus } from '../model/authority.ts'
 import type { AuthorityKind } from './authority-kind.ts'
 import { AuthoritySlot, type SlotPair } from './authority-slot.ts'
 import { CaError } from './ca-error.ts'
+import type { CaMetrics } from './ca-metrics.ts'
 
 /** Options of {@link AuthorityRotation}. */
 export interface AuthorityRotationOptions<Authority> {
   readonly kind: AuthorityKind<Authority>
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics: CaMetrics
 }
 
 /**
@@ -61,6 +63,19 @@ export class AuthorityRotation<Authority> {
    * first: a failure leaves it empty.
    */
   async prepare(): Promise<AuthoritySlot<Authority>> {
+    const { kind, clock, metrics } = this.#options
+    const startedMs = clock.nowMs()
+    try {
+      const slot = await this.#prepareSlot()
+      metrics.prepared(kind.name, { durationMs: clock.nowMs() - startedMs, error: undefined })
+      return slot
+    } catch (error) {
+      metrics.prepared(kind.name, { durationMs: clock.nowMs() - startedMs, error })
+      throw error
+    }
+  }
+
+  async #prepareSlot(): Promise<AuthoritySlot<Authority>> {
     const { kind, log } = this.#options
     const slot = this.#slots.current.isEmpty ? this.#slots.current : this.#slots.next
     log.debug(kind.texts.preparing, { slot: slot.id })
@@ -70,7 +85,7 @@ export class AuthorityRotation<Authority> {
     await this.#remembering(slot, kind.texts.journalAppendFailed, () =>
       kind.remember(slot.id, content),
     )
-    log.info(kind.texts.prepared, kind.logFields(slot))
+    log.info(kind.texts.prepared, { ...kind.logFields(slot), ...kind.preparedFields(slot) })
     return slot
   }
 
@@ -96,12 +111,12 @@ export class AuthorityRotation<Authority> {
   }
 
   async #activateCurrent(): Promise<void> {
-    const { kind, log } = this.#options
+    const { kind, log, metrics } = this.#options
     const { current } = this.#slots
     log.info(kind.texts.activated, kind.logFields(current))
     current.activate()
     this.#active = current.authority
-    kind.onActivated(current)
+    metrics.activated(kind.name, { notAfterSeconds: current.state.notAfterSeconds })
     await this.#remembering(current, kind.texts.journalActivationFailed, () =>
       kind.setStatus(current.authorityId, AuthorityStatus.Active),
     )

@@ -63,6 +63,11 @@ export class Journal {
     })
   }
 
+  /** Whether nothing has been stored under this journal yet. */
+  get isNew(): boolean {
+    return this.#record.activeX509AuthorityId === ''
+  }
+
   /** Oldest first. */
   get x509Authorities(): readonly X509AuthorityRecord[] {
     return this.#record.x509Authorities

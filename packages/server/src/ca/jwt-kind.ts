@@ -20,7 +20,6 @@ export interface JwtKindOptions {
   readonly newKeyId: () => string
   readonly clock: Clock
   readonly log: Logger
-  readonly onActivated: (slot: AuthoritySlot<JwtKey>) => void
 }
 
 const texts = {
@@ -40,6 +39,7 @@ export function jwtSlotKeyId(slotId: SlotId): string {
 /** JWT authorities: a key and its `kid`. */
 export function jwtKind(options: JwtKindOptions): AuthorityKind<JwtKey> {
   return {
+    name: 'jwt_key',
     texts,
     load: () => load(options),
     make: (slotId) => make(options, slotId),
@@ -53,13 +53,13 @@ export function jwtKind(options: JwtKindOptions): AuthorityKind<JwtKey> {
         status: AuthorityStatus.Prepared,
       }),
     setStatus: (keyId, status) => options.journal().setJwtStatus(keyId, status),
-    onActivated: options.onActivated,
     logFields: (slot) => ({
       slot: slot.id,
       issued_at: new Date(slot.issuedAtSeconds * 1000),
       expiration: new Date(slot.state.notAfterSeconds * 1000),
       local_authority_id: slot.authorityId,
     }),
+    preparedFields: () => ({}),
   }
 }
 

@@ -26,7 +26,6 @@ export interface X509KindOptions {
   readonly serialNumbers: SerialNumbers
   readonly clock: Clock
   readonly log: Logger
-  readonly onActivated: (slot: AuthoritySlot<X509Ca>) => void
 }
 
 const texts = {
@@ -46,6 +45,7 @@ export function x509KeyId(slotId: SlotId): string {
 /** Self-signed X.509 authorities. */
 export function x509Kind(options: X509KindOptions): AuthorityKind<X509Ca> {
   return {
+    name: 'x509_ca',
     texts,
     load: () => load(options),
     make: (slotId) => make(options, slotId),
@@ -61,15 +61,14 @@ export function x509Kind(options: X509KindOptions): AuthorityKind<X509Ca> {
         upstreamAuthorityId: content.upstreamAuthorityId,
       }),
     setStatus: (authorityId, status) => options.journal().setX509Status(authorityId, status),
-    onActivated: options.onActivated,
     logFields: (slot) => ({
       slot: slot.id,
       issued_at: new Date(slot.issuedAtSeconds * 1000),
       expiration: new Date(slot.state.notAfterSeconds * 1000),
-      self_signed: slot.state.upstreamAuthorityId === '',
       local_authority_id: slot.authorityId,
       upstream_authority_id: slot.state.upstreamAuthorityId,
     }),
+    preparedFields: (slot) => ({ self_signed: slot.state.upstreamAuthorityId === '' }),
   }
 }
 
