@@ -1,0 +1,91 @@
+import type { Duplex } from 'node:stream'
+import type { ServerCall } from './call.ts'
+import type { Peer } from './call-context.ts'
+
+/** One accepted connection: who is at the other end, and its streams in progress. */
+export class Connection {
+  /** What its calls name it by: grpc-js gives a call nothing of its socket but an address, so ours is made up. */
+  readonly key: string
+  readonly peer: Peer
+  /** What limits count by: the IP address, or the process on a Unix socket. */
+  readonly address: string
+  readonly #socket: Duplex
+  readonly #streams = new Set<ServerCall>()
+
+  constructor(options: { readonly key: string; readonly peer: Peer; readonly socket: Duplex }) {
+    this.key = options.key
+    this.peer = options.peer
+    this.address = options.peer.kind === 'tls' ? options.peer.address : `pid:${options.peer.pid}`
+    this.#socket = options.socket
+  }
+
+  /** Keeps a stream in sight until the result is called. */
+  trackStream(call: ServerCall): () => void {
+    this.#streams.add(call)
+    return () => this.#streams.delete(call)
+  }
+
+  /** Ends every stream in progress from this side. */
+  abortStreams(reason: unknown): void {
+    for (const call of this.#streams) call.abort(reason)
+  }
+
+  /** Cuts the connection, whatever is under way on it. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+/** The connections of a host, by the key that their calls carry. */
+export class ConnectionTable {
+  readonly #connections = new Map<string, Connection>()
+  readonly #byAddress = new Map<string, number>()
+  #accepted = 0
+  #whenEmpty: (() => void)[] = []
+
+  get size(): number {
+    return this.#connections.size
+  }
+
+  /** How many connections an address holds. */
+  sizeOf(address: string): number {
+    return this.#byAddress.get(address) ?? 0
+  }
+
+  /** Registers a connection until its socket closes, and marks the socket with its key. */
+  add(peer: Peer, socket: Duplex): Connection {
+    this.#accepted++
+    const connection = new Connection({ key: `peer-${this.#accepted}`, peer, socket })
+    Object.defineProperties(socket, {
+      remoteAddress: { value: connection.key },
+      remotePort: { value: undefined },
+    })
+    this.#connections.set(connection.key, connection)
+    this.#byAddress.set(connection.address, this.sizeOf(connection.address) + 1)
+    socket.once('close', () => this.#remove(connection))
+    return connection
+  }
+
+  find(key: string): Connection | undefined {
+    return this.#connections.get(key)
+  }
+
+  [Symbol.iterator](): IterableIterator<Connection> {
+    return this.#connections.values()
+  }
+
+  /** Resolves when no connection is left. */
+  empty(): Promise<void> {
+    if (this.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#whenEmpty.push(resolve))
+  }
+
+  #remove(connection: Connection): void {
+    this.#connections.delete(connection.key)
+    const left = this.sizeOf(connection.address) - 1
+    if (left <= 0) this.#byAddress.delete(connection.address)
+    else this.#byAddress.set(connection.address, left)
+    if (this.size > 0) return
+    for (const resolve of this.#whenEmpty.splice(0)) resolve()
+  }
+}

@@ -1,0 +1,181 @@
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Metadata,
+} from '@grpc/grpc-js'
+import { messageOf } from '@mini-spire/sdk/errors'
+import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
+import type { Clock } from '../clock.ts'
+import type { Logger } from '../log/logger.ts'
+import { ApiError } from './api-error.ts'
+import { callerGone, createServerCall, type ServerCall } from './call.ts'
+import type { CallContext } from './call-context.ts'
+import type { CallHooks, CallOutcome } from './call-hooks.ts'
+import type { CallSlots } from './call-slots.ts'
+import type { ConnectionTable } from './connections.ts'
+import { decodedRequests, sendAll } from './message-stream.ts'
+import type { BoundMethod } from './service.ts'
+import {
+  type CallStatus,
+  isUnexpected,
+  statusFromError,
+  type WireStatus,
+  wireStatus,
+} from './status.ts'
+
+/** What a {@link Dispatcher} is made of. */
+export interface DispatcherOptions<C extends CallContext> {
+  readonly hooks: CallHooks<C>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly connections: ConnectionTable
+  readonly slots: CallSlots
+}
+
+type Unary<C> = Extract<BoundMethod<C>, { kind: 'unary' }>
+type ServerStream<C> = Extract<BoundMethod<C>, { kind: 'server-stream' }>
+type Bidi<C> = Extract<BoundMethod<C>, { kind: 'bidi' }>
+
+interface RawCall {
+  readonly metadata: Metadata
+  readonly cancelled: boolean
+  getPeer(): string
+  once(event: 'cancelled', listener: () => void): unknown
+}
+
+/** One call from its first byte to its status. */
+interface Run {
+  readonly server: ServerCall
+  /** The context that `before` returned; the bare one until then. */
+  context: CallContext
+  /** The caller has something in hand: it no longer counts as waiting. */
+  readonly answered: () => void
+}
+
+/** The part of a method that reads requests. */
+type Decoder = Pick<BoundMethod<never>, 'decode'>
+type Work = (run: Run) => Promise<void>
+type Fail = (status: WireStatus) => void
+
+/** Carries each call through hooks and handler and its outcome back: the one place where errors become statuses. */
+export class Dispatcher<C extends CallContext> {
+  readonly #options: DispatcherOptions<C>
+
+  constructor(options: DispatcherOptions<C>) {
+    this.#options = options
+  }
+
+  /** The grpc-js handler of a method with one request and one response. */
+  unary(method: Unary<C>): handleUnaryCall<Buffer, Buffer> {
+    return (raw, callback) => {
+      const work: Work = async (run) => {
+        const request = decodeRequest(method, raw.request)
+        const context = await this.#admit(run, request)
+        const answer = method.encode(await method.handle(context, request))
+        callback(null, answer)
+      }
+      void this.#run(method, raw, work, callback)
+    }
+  }
+
+  /** The grpc-js handler of a method that streams its responses. */
+  serverStream(method: ServerStream<C>): handleServerStreamingCall<Buffer, Buffer> {
+    return (raw) => {
+      const work: Work = async (run) => {
+        const request = decodeRequest(method, raw.request)
+        const context = await this.#admit(run, request)
+        const { encode } = method
+        await sendAll(raw, method.handle(context, request), { encode, ...run })
+      }
+      void this.#run(method, raw, work, (status) => raw.emit('error', status))
+    }
+  }
+
+  /** The grpc-js handler of a method that streams both ways. */
+  bidi(method: Bidi<C>): handleBidiStreamingCall<Buffer, Buffer> {
+    return (raw) => {
+      const work: Work = async (run) => {
+        const context = await this.#admit(run, undefined)
+        const requests = decodedRequests(raw, (bytes) => decodeStreamed(method, bytes))
+        const { encode } = method
+        await sendAll(raw, method.handle(context, requests), { encode, ...run })
+      }
+      void this.#run(method, raw, work, (status) => raw.emit('error', status))
+    }
+  }
+
+  /** Asks the hooks; from here on the call has its rich context. */
+  async #admit(run: Run, request: unknown): Promise<C> {
+    const context = await this.#options.hooks.before(run.server.context, request)
+    run.context = context
+    return context
+  }
+
+  async #run({ path, kind }: BoundMethod<C>, raw: RawCall, work: Work, fail: Fail): Promise<void> {
+    const { connections, slots, clock, log, hooks } = this.#options
+    const connection = connections.find(raw.getPeer())
+    if (!connection || raw.cancelled) return fail(wireStatus(connectionGone))
+    const release = slots.take(connection.address)
+    if (!release) return fail(wireStatus(tooManyCalls))
+    const { peer } = connection
+    const metadata = (name: string): readonly string[] => raw.metadata.get(name).map(String)
+    const server = createServerCall({ peer, method: path, clock, log, metadata })
+    const forget = kind === 'unary' ? undefined : connection.trackStream(server)
+    raw.once('cancelled', () => server.abort(callerGone()))
+    const run: Run = { server, context: server.context, answered: release }
+    const startedMs = clock.nowMs()
+    let outcome: CallOutcome
+    try {
+      await work(run)
+      outcome = { code: GrpcStatus.OK, message: '', durationMs: clock.nowMs() - startedMs }
+    } catch (error) {
+      const { context } = run
+      const status = statusFromError(error, () => context.requestId)
+      if (isUnexpected(error)) logUnexpected(context, error)
+      if (!raw.cancelled) fail(wireStatus(status))
+      const { code, message } = status
+      outcome = { code, message, durationMs: clock.nowMs() - startedMs, error }
+    }
+    release()
+    forget?.()
+    hooks.after(run.context, outcome)
+  }
+}
+
+const connectionGone: CallStatus = {
+  code: GrpcStatus.Unavailable,
+  message: 'connection closed',
+  details: [],
+}
+const tooManyCalls: CallStatus = {
+  code: GrpcStatus.ResourceExhausted,
+  message: 'too many calls are waiting for their answer',
+  details: [],
+}
+
+function logUnexpected(context: CallContext, error: unknown): void {
+  const stack = error instanceof Error ? error.stack : undefined
+  context.log.error('Internal error', { error: messageOf(error), method: context.method, stack })
+}
+
+function decodeRequest(method: Decoder, bytes: Buffer): unknown {
+  return decodeAs(method, bytes, 'grpc: error unmarshalling request')
+}
+
+function decodeStreamed(method: Decoder, bytes: Buffer): unknown {
+  return decodeAs(method, bytes, 'grpc: failed to unmarshal the received message')
+}
+
+/** Go's texts for bytes that are not the message. */
+function decodeAs(method: Decoder, bytes: Buffer, prefix: string): unknown {
+  try {
+    return method.decode(bytes)
+  } catch (cause) {
+    const isText = cause instanceof TypeError
+    const reason = isText
+      ? 'string field contains invalid UTF-8'
+      : 'cannot parse invalid wire-format data'
+    throw new ApiError('internal', `${prefix}: ${reason}`, { cause })
+  }
+}

@@ -1,0 +1,37 @@
+/** Bounds of a host; every one has a default, see {@link defaultHostLimits}. */
+export interface HostLimits {
+  /** Connections at once, in total and by one address. @default 20000 and 4096 */
+  readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+  /** TLS handshakes at once, in total (others wait) and by one address (others are refused). @default 64 and 32 */
+  readonly maxHandshakes: number
+  readonly maxHandshakesPerAddress: number
+  /** Connections that may wait for their handshake; more are refused. @default 4096 */
+  readonly maxWaitingHandshakes: number
+  /** New connections per second by one address, after a burst of the same size ten times over. @default 100 */
+  readonly handshakesPerSecondPerAddress: number
+  /** A handshake that takes longer is cut off. @default 10000 */
+  readonly handshakeTimeoutMs: number
+  /** Streams a peer may have open on one connection. @default 1000 */
+  readonly maxStreamsPerConnection: number
+  /** Calls with an answer outstanding, in total and by one address (one process on a Unix socket). @default 8192 and 1024 */
+  readonly maxCalls: number
+  readonly maxCallsPerAddress: number
+  /** The largest message taken, in bytes, as gRPC's own default. @default 4194304 */
+  readonly maxReceiveBytes: number
+}
+
+/** What a host keeps to when nothing else is asked for. */
+export const defaultHostLimits: HostLimits = {
+  maxConnections: 20_000,
+  maxConnectionsPerAddress: 4_096,
+  maxHandshakes: 64,
+  maxHandshakesPerAddress: 32,
+  maxWaitingHandshakes: 4_096,
+  handshakesPerSecondPerAddress: 100,
+  handshakeTimeoutMs: 10_000,
+  maxStreamsPerConnection: 1_000,
+  maxCalls: 8_192,
+  maxCallsPerAddress: 1_024,
+  maxReceiveBytes: 4 * 1024 * 1024,
+}

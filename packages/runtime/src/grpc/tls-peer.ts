@@ -1,0 +1,52 @@
+import type { X509Certificate } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
+import type { TlsPeer } from './call-context.ts'
+
+/** More certificates than this in a chain are not looked at; no identity needs them. */
+const longestChain = 16
+
+/**
+ * The certificates a peer sent, leaf first; empty when it sent none.
+ *
+ * To be called once per socket: on a server, reading the chain takes the leaf off OpenSSL's own copy, and a second
+ * reading would find a shorter one.
+ */
+export function readPeerChain(socket: TLSSocket): readonly X509Certificate[] {
+  const chain: X509Certificate[] = []
+  let next = socket.getPeerX509Certificate()
+  while (next && chain.length < longestChain) {
+    const { fingerprint256 } = next
+    if (chain.some((known) => known.fingerprint256 === fingerprint256)) break
+    chain.push(next)
+    next = next.issuerCertificate
+  }
+  return chain
+}
+
+/** Whether `verifyClient` knew the chain. */
+export interface VerifiedClient {
+  readonly spiffeId: string
+}
+
+/**
+ * Describes the other end of a TLS connection after its chain was checked.
+ *
+ * @param verify throws to refuse the chain; not asked when there is none
+ */
+export function tlsPeer(
+  socket: TLSSocket,
+  address: { readonly address: string; readonly port: number },
+  verify: (chain: readonly Uint8Array[]) => VerifiedClient,
+): TlsPeer {
+  const certificates = readPeerChain(socket)
+  const chain = certificates.map((certificate) => new Uint8Array(certificate.raw))
+  const leaf = certificates[0]
+  return {
+    kind: 'tls',
+    ...address,
+    chain,
+    spiffeId: leaf && verify(chain).spiffeId,
+    serialNumber: leaf && BigInt(`0x${leaf.serialNumber}`).toString(),
+    notAfterMs: leaf ? Date.parse(leaf.validTo) : 0,
+  }
+}

@@ -1,0 +1,129 @@
+import { readFileSync, type Stats, statSync } from 'node:fs'
+import type { PeerCalls, PeerCredentials } from './peer-calls.ts'
+import { PeerError } from './peer-error.ts'
+
+/** A process that holds the other end of a Unix socket, pinned until it is released. */
+export interface PinnedPeer extends PeerCredentials {
+  readonly kind: 'unix'
+  /**
+   * Checks that the process that connected is still alive, runs the same executable file (device and inode) and has
+   * the same effective user and group.
+   *
+   * @throws {PeerError} `ERR_PEER_GONE` or `ERR_PEER_CHANGED`
+   */
+  assertAlive(): void
+  /** Closes what pins the process. To be called once, when the connection closes. */
+  release(): void
+}
+
+/**
+ * Finds out which process connected, and pins it: one accepted connection is one process, whatever happens to its number.
+ *
+ * A process that replaced itself between connect and accept cannot be told from what it was before (a documented limit
+ * of selectors by path and hash); one that does so later is found out.
+ *
+ * @throws {PeerError} `ERR_PEER_UNIDENTIFIED` when the kernel names no process (pid 0: outside our pid namespace), `ERR_PEER_GONE` when it has ended
+ */
+export function pinUnixPeer(fd: number, calls: PeerCalls): PinnedPeer {
+  const credentials = calls.credentials(fd)
+  const { pid } = credentials
+  if (pid <= 0) {
+    throw new PeerError('ERR_PEER_UNIDENTIFIED', 'could not resolve caller information')
+  }
+  const pidfd = calls.pidfd(fd, pid)
+  try {
+    const executable = executableOf(pid)
+    const peer = new LinuxPeer({ credentials, pidfd, executable, calls })
+    peer.assertAlive()
+    return peer
+  } catch (error) {
+    calls.close(pidfd)
+    throw error
+  }
+}
+
+interface LinuxPeerOptions {
+  readonly credentials: PeerCredentials
+  readonly pidfd: number
+  readonly executable: string | undefined
+  readonly calls: PeerCalls
+}
+
+class LinuxPeer implements PinnedPeer {
+  readonly kind = 'unix'
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+  readonly #options: LinuxPeerOptions
+  #isReleased = false
+
+  constructor(options: LinuxPeerOptions) {
+    const { pid, uid, gid } = options.credentials
+    this.pid = pid
+    this.uid = uid
+    this.gid = gid
+    this.#options = options
+  }
+
+  assertAlive(): void {
+    const { pid } = this
+    const { executable, pidfd, calls } = this.#options
+    const hasOwner = hasCredentials(pid, this)
+    const now = executable === undefined ? undefined : executableOf(pid)
+    // Last: as long as the pinned process runs, its number was its own while /proc was read.
+    if (this.#isReleased || !calls.isRunning(pidfd)) {
+      throw new PeerError('ERR_PEER_GONE', `process ${pid} has ended`)
+    }
+    if (!hasOwner) {
+      throw new PeerError('ERR_PEER_CHANGED', `process ${pid} changed its credentials`)
+    }
+    if (now !== executable) {
+      throw new PeerError('ERR_PEER_CHANGED', `process ${pid} runs another executable`)
+    }
+  }
+
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#options.calls.close(this.#options.pidfd)
+  }
+}
+
+/** Device and inode of what a process runs; undefined when we may not look (another user's process) or it has ended. */
+function executableOf(pid: number): string | undefined {
+  const stats = statOrUndefined(`/proc/${pid}/exe`)
+  return stats && `${stats.dev}:${stats.ino}`
+}
+
+/**
+ * Whether a process has these effective IDs. The owner of its /proc directory says so, except for a process that may
+ * not be dumped: there root owns the directory, and the status file is read.
+ */
+function hasCredentials(pid: number, { uid, gid }: PeerCredentials): boolean {
+  const owner = statOrUndefined(`/proc/${pid}`)
+  if (!owner) return false
+  if (owner.uid === uid && owner.gid === gid) return true
+  const status = readStatus(pid)
+  return effectiveId(status, 'Uid') === uid && effectiveId(status, 'Gid') === gid
+}
+
+function effectiveId(status: string, name: 'Uid' | 'Gid'): number | undefined {
+  const [, effective] = new RegExp(`^${name}:\\t\\d+\\t(\\d+)`, 'm').exec(status) ?? []
+  return effective === undefined ? undefined : Number(effective)
+}
+
+function readStatus(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+function statOrUndefined(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
