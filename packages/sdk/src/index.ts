@@ -1,2 +1,5 @@
+export * from './bundle/index.ts'
 export { type ErrorKind, isSpiffeError, SpiffeError } from './errors.ts'
+export * from './jwt-svid/index.ts'
 export * from './spiffe-id/index.ts'
+export * from './x509-svid/index.ts'

@@ -1,0 +1,184 @@
+import { parseStrictJson } from '../bundle/strict-json.ts'
+import { isSpiffeError, messageOf } from '../errors.ts'
+import { SpiffeId } from '../spiffe-id/index.ts'
+import { isJwtSvidAlgorithm, type JwtSvidAlgorithm } from './algorithms.ts'
+import { JwtSvidError } from './jwt-svid-error.ts'
+
+/** Claims as they stand in the token: JSON values, objects without prototype. */
+export type JwtSvidClaims = { readonly [name: string]: unknown }
+
+/** A JWT-SVID. Whether it was verified is for the function that returned it to say. */
+export interface JwtSvid {
+  readonly spiffeId: SpiffeId
+  readonly audience: readonly string[]
+  readonly expiresAt: Date
+  /** Undefined when the token does not say. */
+  readonly issuedAt: Date | undefined
+  readonly claims: JwtSvidClaims
+  /** What the operator says this identity is for; empty when nothing, or not known. */
+  readonly hint: string
+  /** The token itself: a secret. Not enumerable, so that printing the SVID never prints it. */
+  readonly token: string
+}
+
+/** A token taken apart: what its signature is over, and what it says. Nothing of it is trusted. */
+export interface ParsedToken {
+  readonly svid: JwtSvid
+  readonly algorithm: JwtSvidAlgorithm
+  readonly keyId: string
+  readonly notBefore: number | undefined
+  readonly signed: Buffer
+  readonly signature: Buffer
+}
+
+/** Options of {@link parseJwtSvidInsecure}. */
+export interface ParseJwtSvidOptions {
+  readonly hint?: string
+}
+
+/** Longest token that is read, in characters. */
+export const maxTokenCharacters: number = 64 * 1024
+
+const base64url = /^[\w-]+$/
+
+/**
+ * Reads a JWT-SVID WITHOUT checking its signature, times or audience: for tokens of our own that the Workload API has just
+ * given us, never for one that somebody presents.
+ *
+ * @throws {JwtSvidError} for a token that breaks the form of JWT-SVIDs
+ */
+export function parseJwtSvidInsecure(token: string, options: ParseJwtSvidOptions = {}): JwtSvid {
+  return parseToken(token, { hint: options.hint ?? '' }).svid
+}
+
+/** Takes a token apart and checks its form [JWT-SVID 2, 3, 5.1]; the signature is the caller's to check. */
+export function parseToken(
+  token: string,
+  options: { readonly hint?: string; readonly ignoresType?: boolean } = {},
+): ParsedToken {
+  if (token.length > maxTokenCharacters) throw malformed('token is too long')
+  // Two dots and no more are looked for: a token of a million dots costs no list.
+  const first = token.indexOf('.')
+  const second = token.indexOf('.', first + 1)
+  if (first < 0 || second < 0 || token.indexOf('.', second + 1) >= 0)
+    throw malformed('compact JWS format must have three parts')
+  const header = parseHeader(decodeText(token.slice(0, first)), options.ignoresType ?? false)
+  const claims = parseObject(decodeText(token.slice(first + 1, second)))
+  const { notBefore, ...registered } = readClaims(claims)
+  const svid = { ...registered, claims, hint: options.hint ?? '' }
+  return {
+    ...header,
+    svid: Object.defineProperty(svid, 'token', { value: token }) as typeof svid & {
+      readonly token: string
+    },
+    notBefore,
+    signed: Buffer.from(token.slice(0, second), 'latin1'),
+    signature: decode(token.slice(second + 1)),
+  }
+}
+
+function parseHeader(
+  text: string,
+  ignoresType: boolean,
+): { readonly algorithm: JwtSvidAlgorithm; readonly keyId: string } {
+  const header = parseObject(text)
+  const { alg, kid, typ } = header
+  if (!isJwtSvidAlgorithm(alg)) {
+    const name = typeof alg === 'string' ? JSON.stringify(alg.slice(0, 64)) : 'none'
+    throw new JwtSvidError('ERR_JWT_SVID_HEADER', `unexpected signature algorithm ${name}`)
+  }
+  // What would change how the token is read, and is not understood here, is refused [RFC 7515 4.1.11, RFC 7797].
+  if (header['crit'] !== undefined || header['b64'] !== undefined || header['zip'] !== undefined)
+    throw new JwtSvidError('ERR_JWT_SVID_HEADER', 'unsupported critical header')
+  if (!ignoresType && typ !== undefined && typ !== 'JWT' && typ !== 'JOSE')
+    throw new JwtSvidError(
+      'ERR_JWT_SVID_HEADER',
+      'token header type not equal to either JWT or JOSE',
+    )
+  if (typeof kid !== 'string' || kid === '')
+    throw new JwtSvidError('ERR_JWT_SVID_KEY_ID_MISSING', 'token header missing key id')
+  return { algorithm: alg, keyId: kid }
+}
+
+function readClaims(claims: JwtSvidClaims): {
+  readonly spiffeId: SpiffeId
+  readonly audience: readonly string[]
+  readonly expiresAt: Date
+  readonly issuedAt: Date | undefined
+  readonly notBefore: number | undefined
+} {
+  const { sub } = claims
+  if (sub === undefined || sub === '')
+    throw new JwtSvidError('ERR_JWT_SVID_SUBJECT_MISSING', 'token missing subject claim')
+  if (typeof sub !== 'string') throw invalidClaim('sub')
+  const expiresAt = readTime(claims, 'exp')
+  if (expiresAt === undefined)
+    throw new JwtSvidError('ERR_JWT_SVID_EXPIRY_MISSING', 'token missing exp claim')
+  const issuedAt = readTime(claims, 'iat')
+  return {
+    spiffeId: parseSubject(sub),
+    audience: readAudience(claims['aud']),
+    expiresAt: new Date(expiresAt * 1000),
+    issuedAt: issuedAt === undefined ? undefined : new Date(issuedAt * 1000),
+    notBefore: readTime(claims, 'nbf'),
+  }
+}
+
+function parseSubject(subject: string): SpiffeId {
+  try {
+    return SpiffeId.parse(subject)
+  } catch (error) {
+    throw new JwtSvidError('ERR_JWT_SVID_SUBJECT_INVALID', messageOf(error), { cause: error })
+  }
+}
+
+/** A time in seconds since 1970 that a Date can hold. */
+function readTime(claims: JwtSvidClaims, name: string): number | undefined {
+  const value = claims[name]
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'number' || !(Math.abs(value) <= 8.64e12)) throw invalidClaim(name)
+  return Math.trunc(value)
+}
+
+function readAudience(value: unknown): readonly string[] {
+  if (value === undefined || value === null) return []
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+  return list.map((one) => {
+    if (typeof one !== 'string') throw invalidClaim('aud')
+    return one
+  })
+}
+
+function parseObject(text: string): JwtSvidClaims {
+  try {
+    return parseStrictJson(text, { maxCharacters: maxTokenCharacters })
+  } catch (error) {
+    if (!isSpiffeError(error)) throw error
+    throw new JwtSvidError('ERR_JWT_SVID_MALFORMED', messageOf(error), { cause: error })
+  }
+}
+
+function decodeText(part: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(decode(part))
+  } catch (error) {
+    if (isSpiffeError(error)) throw error
+    throw malformed('a part is not UTF-8')
+  }
+}
+
+/** Base64url without padding, and only the canonical form: one token has one text. */
+function decode(part: string): Buffer {
+  const bytes = Buffer.from(part, 'base64url')
+  if (!base64url.test(part) || bytes.toString('base64url') !== part)
+    throw malformed('a part is not base64url')
+  return bytes
+}
+
+function invalidClaim(name: string): JwtSvidError {
+  return new JwtSvidError('ERR_JWT_SVID_CLAIM_INVALID', `claim ${name} is not valid`)
+}
+
+function malformed(message: string): JwtSvidError {
+  return new JwtSvidError('ERR_JWT_SVID_MALFORMED', message)
+}

@@ -1,0 +1,5 @@
+export { spiffeIdOf, spiffeIdOfLeaf } from './leaf-rules.ts'
+export type { X509SvidSource } from './source.ts'
+export { type VerifyX509SvidOptions, verifyX509Svid } from './verify.ts'
+export { X509Svid, type X509SvidParts } from './x509-svid.ts'
+export { X509SvidError, type X509SvidErrorCode } from './x509-svid-error.ts'
