@@ -9,6 +9,7 @@ import {
   derSequence,
   derTag,
   derUnsigned,
+  rsaModulusBits,
 } from '@mini-spire/sdk/x509'
 import {
   Pkcs10CertificateRequest,
@@ -70,9 +71,9 @@ function sanOf(read: Pkcs10CertificateRequest): SubjectAlternativeNameExtension 
   return read.extensions.find((one) => one instanceof SubjectAlternativeNameExtension)
 }
 
-function refusalOf(act: () => unknown): string | undefined {
+async function refusalOf(act: () => Promise<void>): Promise<string | undefined> {
   try {
-    act()
+    await act()
     return undefined
   } catch (error) {
     if (isSpiffeError(error)) return error.code
@@ -80,9 +81,9 @@ function refusalOf(act: () => unknown): string | undefined {
   }
 }
 
-const readAll = (der: Uint8Array): void => {
+const readAll = async (der: Uint8Array): Promise<void> => {
   const csr = parseCsr(der)
-  csr.verifySignature()
+  await csr.verifySignature()
   csr.parseSubject()
   csr.parseSubjectAltName()
 }
@@ -202,42 +203,60 @@ describe('a signing request', () => {
       'ERR_CSR_MALFORMED',
       () => request({ attributes: [requested(san(uri('x'.repeat(2 ** 20))))] }),
     ],
-  ])('with %s is refused', (_, code, make) => {
-    expect(refusalOf(() => readAll(make()))).toBe(code)
+  ])('with %s is refused', async (_, code, make) => {
+    expect(await refusalOf(() => readAll(make()))).toBe(code)
   })
 
-  it('that is cut off anywhere is refused', () => {
+  it('that is cut off anywhere is refused', async () => {
     const whole = request({ attributes: [requested(san(uri('spiffe://example.org/a')))] })
     for (let length = 0; length < whole.length; length++)
-      expect(refusalOf(() => readAll(whole.subarray(0, length)))).toBeDefined()
+      expect(await refusalOf(() => readAll(whole.subarray(0, length)))).toBeDefined()
   })
 
-  it('with any one bit flipped is refused or proves the same key', () => {
+  it('with any one bit flipped is refused', async () => {
     const whole = request({ attributes: [requested(san(uri('spiffe://example.org/a')))] })
     for (let bit = 0; bit < whole.length * 8; bit += 5) {
       const flipped = Buffer.from(whole)
       flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-      expect(refusalOf(() => readAll(flipped))).toBeDefined()
+      expect(await refusalOf(() => readAll(flipped))).toBeDefined()
     }
   })
 
-  it('of random bytes is refused and nothing else happens', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
-        expect(refusalOf(() => readAll(bytes))).toBeDefined()
-        expect(refusalOf(() => readAll(derSequence(bytes)))).toBeDefined()
+  it('of random bytes is refused and nothing else happens', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), async (bytes) => {
+        expect(await refusalOf(() => readAll(bytes))).toBeDefined()
+        expect(await refusalOf(() => readAll(derSequence(bytes)))).toBeDefined()
       }),
     )
   })
 
-  it('of the greatest length and worst shape costs less than 50 ms', () => {
-    const names = Buffer.concat(Array.from({ length: maxCsrBytes / 2 - 300 }, () => uri('')))
-    const worst = request({ attributes: [requested(san(names))] })
+  it.each<[string, () => Uint8Array]>([
+    [
+      'the greatest length, in the smallest names',
+      () => {
+        const names = Buffer.concat(Array.from({ length: maxCsrBytes / 2 - 300 }, () => uri('')))
+        return request({ attributes: [requested(san(names))] })
+      },
+    ],
+    [
+      'the greatest modulus and exponent',
+      () =>
+        request({
+          spki: rsaSpki(oddModulus(rsaModulusBits.max), Buffer.alloc(4, 0xff)),
+          algorithm: rsaSha256,
+          signature: () => Buffer.alloc(rsaModulusBits.max / 8, 0x55),
+        }),
+    ],
+  ])('of %s costs less than 50 ms', async (_, make) => {
+    const worst = make()
     expect(worst.length).toBeLessThanOrEqual(maxCsrBytes)
-    readAll(worst)
-    const started = performance.now()
-    readAll(worst)
-    expect(performance.now() - started).toBeLessThan(50)
+    const costMs = async (): Promise<number> => {
+      const started = performance.now()
+      await refusalOf(() => readAll(worst))
+      return performance.now() - started
+    }
+    expect(Math.min(await costMs(), await costMs(), await costMs())).toBeLessThan(50)
   })
 })
 
@@ -263,14 +282,14 @@ describe('a signing request of', () => {
       ['-newkey', 'rsa:2048', '-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:32'],
     ],
     ['ed25519', ['-newkey', 'ed25519']],
-  ])('OpenSSL with a key %s is read and verified', (kind, args) => {
+  ])('OpenSSL with a key %s is read and verified', async (kind, args) => {
     const names = 'subjectAltName=URI:spiffe://example.org/web,DNS:a.example.org,DNS:b'
     const der = openssl(
       ...['req', '-new', '-nodes', '-keyout', '/dev/null', '-outform', 'DER'],
       ...['-subj', '/C=DE/O=One/O=Two/CN=web', '-addext', names, ...args],
     )
     const csr = parseCsr(der)
-    csr.verifySignature()
+    await csr.verifySignature()
     expect(csr.publicKey.kind).toBe(kind)
     expect(csr.parseSubjectAltName()).toEqual({
       uris: ['spiffe://example.org/web'],
@@ -296,7 +315,7 @@ describe('a signing request of', () => {
       ],
     })
     const csr = parseCsr(new Uint8Array(made.rawData))
-    csr.verifySignature()
+    await csr.verifySignature()
     expect(csr.parseSubjectAltName().uris).toEqual(['spiffe://example.org/x'])
     expect(Buffer.from(csr.spki)).toEqual(Buffer.from(made.publicKey.rawData))
   })
@@ -316,7 +335,7 @@ describe('a signing request of', () => {
       { type: 'url', value: 'spiffe://example.org/x' },
     ])
     const csr = parseCsr(der)
-    csr.verifySignature()
+    await csr.verifySignature()
     expect(Buffer.from(csr.spki)).toEqual(spkiOf(key))
   })
 

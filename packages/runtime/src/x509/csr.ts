@@ -75,7 +75,7 @@ export class Csr {
    *
    * @throws {CertificateError} `ERR_CSR_SIGNATURE`, `ERR_PUBLIC_KEY_MALFORMED`
    */
-  verifySignature(): void {
+  async verifySignature(): Promise<void> {
     const cursor = this.#cursor
     const algorithm = cursor.inside(this.#algorithm)
     const oid = algorithm.raw(algorithm.take(derTag.objectIdentifier))
@@ -84,7 +84,7 @@ export class Csr {
     const bits = cursor.content(this.#signature)
     if (bits[0] !== 0) throw malformed('x509: signature is not whole octets')
     const signed = cursor.raw(this.#signed)
-    checkSignature(this.publicKey, {
+    await checkSignature(this.publicKey, {
       signed,
       algorithm: oid,
       parameters,
@@ -146,7 +146,7 @@ function readExtensions(list: DerCursor, found: Map<string, Buffer>): void {
  * @throws {CertificateError} `ERR_DER_MALFORMED`, `ERR_CSR_MALFORMED`, `ERR_PUBLIC_KEY_REFUSED`, `ERR_PUBLIC_KEY_MALFORMED`
  * @example
  * const csr = parseCsr(request.csr)
- * csr.verifySignature()
+ * await csr.verifySignature()
  * sign(csr.publicKey)
  */
 export function parseCsr(der: Uint8Array): Csr {

@@ -122,7 +122,7 @@ export class Issuer {
    * @throws {IssuanceError} `ERR_CSR_REFUSED`, `ERR_SIGNING_FAILED`
    */
   async issueAgentSvid(request: AgentSvidRequest): Promise<IssuedX509Svid> {
-    const { publicKey } = csrWithProvenKey(request.csr, agentCsrTexts)
+    const { publicKey } = await csrWithProvenKey(request.csr, agentCsrTexts)
     return await this.#sign('failed to sign X509 SVID', {
       type: 'agent-svid',
       spiffeId: request.spiffeId,
@@ -159,7 +159,7 @@ export class Issuer {
    * @throws {IssuanceError} `ERR_CSR_REFUSED`, `ERR_SIGNING_FAILED`
    */
   async mintX509Svid(request: MintX509SvidRequest): Promise<IssuedX509Svid> {
-    const csr = csrWithProvenKey(request.csr, mintCsrTexts)
+    const csr = await csrWithProvenKey(request.csr, mintCsrTexts)
     const { spiffeId, dnsNames, subject } = readMintedNames(csr, this.#options.trustDomain)
     return await this.#sign('failed to sign X509-SVID', {
       type: 'x509-svid',
@@ -179,7 +179,7 @@ export class Issuer {
    * @throws {IssuanceError} `ERR_CSR_REFUSED`, `ERR_SIGNING_FAILED`
    */
   async issueDownstreamCa(request: DownstreamCaRequest): Promise<IssuedDownstreamCa> {
-    const { publicKey } = csrWithProvenKey(request.csr, csrTexts)
+    const { publicKey } = await csrWithProvenKey(request.csr, csrTexts)
     const { authorities, clock, trustDomain, ttls } = this.#options
     const nowMs = clock.nowMs()
     const ttlSeconds = orDefault(request.ttlSeconds, ttls.caTtlSeconds)
@@ -247,12 +247,8 @@ export class Issuer {
     })
   }
 
-  #issueByEntry({
-    entry,
-    csr,
-    requester,
-  }: X509SvidRequest): IssuedX509Svid | Promise<IssuedX509Svid> {
-    const { publicKey } = csrWithProvenKey(csr, csrTexts)
+  async #issueByEntry({ entry, csr, requester }: X509SvidRequest): Promise<IssuedX509Svid> {
+    const { publicKey } = await csrWithProvenKey(csr, csrTexts)
     return this.#sign('failed to sign X509-SVID', {
       type: 'x509-svid',
       spiffeId: entry.spiffeId,

@@ -33,10 +33,10 @@ export const agentCsrTexts: CsrTexts = {
  *
  * @throws {IssuanceError} `ERR_CSR_REFUSED`
  */
-export function csrWithProvenKey(der: Uint8Array, texts: CsrTexts): Csr {
+export async function csrWithProvenKey(der: Uint8Array, texts: CsrTexts): Promise<Csr> {
   try {
     const csr = parseCsr(der)
-    csr.verifySignature()
+    await csr.verifySignature()
     return csr
   } catch (error) {
     throw refusedCsr(error, texts)
