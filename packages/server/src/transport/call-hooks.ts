@@ -1,0 +1,107 @@
+import { readlinkSync } from 'node:fs'
+import { extendCall } from '@mini-spire/runtime/grpc/call'
+import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
+import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
+import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
+import { messageOf } from '@mini-spire/sdk/errors'
+import { GatheredAudit, noAudit } from '../audit/audit-event.ts'
+import { writeAudit } from '../audit/audit-log.ts'
+import type { Authorized, ServerCall } from '../authorization/caller.ts'
+
+/** Options of {@link ServerCallHooks}. */
+export interface ServerCallHooksOptions {
+  /** Finds out who calls and lets them in, or throws. */
+  readonly authorize: (call: CallContext) => Promise<Authorized>
+  /** Counts a finished call. */
+  readonly count: (method: string, outcome: CallOutcome) => void
+  readonly isAuditEnabled: boolean
+}
+
+interface Audited {
+  readonly audit: GatheredAudit
+  readonly log: Logger
+}
+
+/**
+ * What happens around every call of the server, in SPIRE's order: log fields, metrics, authorization; then the handler, which
+ * waits for its rate limit; then the audit line. A call that authorization refused has no audit line.
+ */
+export class ServerCallHooks implements CallHooks<ServerCall> {
+  readonly #options: ServerCallHooksOptions
+  readonly #audited = new WeakMap<CallContext, Audited>()
+
+  constructor(options: ServerCallHooksOptions) {
+    this.#options = options
+  }
+
+  async before(call: CallContext): Promise<ServerCall> {
+    const authorized = await this.#authorize(call)
+    const fields = {
+      ...callFields(call),
+      authorized_as: authorized.as,
+      authorized_via: authorized.via,
+    }
+    let log: Logger | undefined
+    const logOf = (): Logger => {
+      log ??= call.log.with(fields)
+      return log
+    }
+    const audit = this.#options.isAuditEnabled ? new GatheredAudit() : undefined
+    const admitted = extendCall(call, {
+      caller: authorized.caller,
+      audit: audit ?? noAudit,
+      get log(): Logger {
+        return logOf()
+      },
+    })
+    if (audit) {
+      this.#audited.set(admitted, { audit, log: logOf().with(localCallerFields(call)) })
+    }
+    return admitted
+  }
+
+  after(call: CallContext, outcome: CallOutcome): void {
+    this.#options.count(call.method, outcome)
+    const audited = this.#audited.get(call)
+    if (audited) writeAudit(audited.log, audited.audit, outcome)
+  }
+
+  async #authorize(call: CallContext): Promise<Authorized> {
+    try {
+      return await this.#options.authorize(call)
+    } catch (error) {
+      call.log.error('Failed to authenticate caller', {
+        ...callFields(call),
+        error: messageOf(error),
+      })
+      throw error
+    }
+  }
+}
+
+/** `method`, `service` and, over TCP, who calls from where. */
+function callFields({ method, peer }: CallContext): LogFields {
+  const [, service = '', name = ''] = method.split('/')
+  const short = service.replace(/^spire\.api\.server\./, '').replace(/^grpc\./, '')
+  const fields = { method: name, service: short }
+  if (peer.kind === 'unix') return fields
+  const caller_addr = peer.address.includes(':')
+    ? `[${peer.address}]:${peer.port}`
+    : `${peer.address}:${peer.port}`
+  return { ...fields, caller_addr, ...(peer.spiffeId && { caller_id: peer.spiffeId }) }
+}
+
+function localCallerFields({ peer }: CallContext): LogFields {
+  if (peer.kind !== 'unix') return {}
+  const caller_path = executableOf(peer.pid)
+  return { caller_uid: peer.uid, caller_gid: peer.gid, ...(caller_path && { caller_path }) }
+}
+
+/** The executable of a process; undefined when it may not be read. */
+function executableOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,110 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { Peer } from '@mini-spire/runtime/grpc/call-context'
+import type { CallHooks } from '@mini-spire/runtime/grpc/call-hooks'
+import { GrpcHost } from '@mini-spire/runtime/grpc/host'
+import type { ServiceBinding } from '@mini-spire/runtime/grpc/service'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { pemEncode } from '@mini-spire/sdk/x509'
+import type { ServerCall } from '../authorization/caller.ts'
+import { assertPolicies } from '../authorization/policy.ts'
+import type { ConnectionCutter } from './agent-evictions.ts'
+import type { ServerSvid } from './server-svid.ts'
+
+/** How long one TCP connection serves before its client is sent for a fresh one, ± 10 %. */
+const maxConnectionAgeMs = 3 * 60_000
+
+/** What calls under way get to finish when the server stops. */
+export const stopGraceMs = 500
+
+const socketMode = 0o770
+const socketDirectoryMode = 0o750
+
+/** Options of {@link Endpoints}. */
+export interface EndpointsOptions {
+  /** Services on both listeners. */
+  readonly services: readonly ServiceBinding<ServerCall>[]
+  /** Services on the local socket only. */
+  readonly localServices: readonly ServiceBinding<ServerCall>[]
+  readonly hooks: CallHooks<ServerCall>
+  readonly socketPath: string
+  readonly bindAddress: string
+  readonly bindPort: number
+  /** What the server shows; asked anew after each {@link Endpoints.updateCredentials}. */
+  readonly svid: () => ServerSvid
+  /** Judges a client's certificates, or throws. */
+  readonly verifyClient: (chain: readonly Uint8Array[]) => { readonly spiffeId: string }
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Where a server listens. */
+export interface EndpointAddresses {
+  readonly socketPath: string
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * The server's two listeners: the local socket, on which being able to connect is all it takes, and TCP with TLS, on which
+ * callers show a certificate or stay anonymous.
+ */
+export class Endpoints implements ConnectionCutter {
+  readonly #options: EndpointsOptions
+  readonly #local: GrpcHost<ServerCall>
+  readonly #remote: GrpcHost<ServerCall>
+
+  /** @throws {AuthorizationError} for a method that the policy has no row for */
+  constructor(options: EndpointsOptions) {
+    const { services, localServices, hooks, clock, log } = options
+    const all = [...services, ...localServices]
+    assertPolicies(all.flatMap(({ methods }) => methods.map(({ path }) => path)))
+    this.#options = options
+    this.#local = new GrpcHost({ services: all, hooks, clock, log })
+    this.#remote = new GrpcHost({ services, hooks, clock, log })
+  }
+
+  /** Listens; both addresses are open, or neither. */
+  async start(): Promise<EndpointAddresses> {
+    const { socketPath, bindAddress, bindPort, svid, verifyClient, log } = this.#options
+    try {
+      const { host, port } = await this.#remote.listenTls({
+        host: bindAddress,
+        port: bindPort,
+        credentials: () => {
+          const { key, chain } = svid()
+          return { key, cert: chain.map((der) => pemEncode('CERTIFICATE', der)).join('') }
+        },
+        verifyClient,
+        maxConnectionAgeMs,
+      })
+      await this.#local.listenUnix({
+        path: socketPath,
+        mode: socketMode,
+        directoryMode: socketDirectoryMode,
+      })
+      const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+      log.info('Starting Server APIs', { network: 'tcp', address })
+      log.info('Starting Server APIs', { network: 'unix', address: socketPath })
+      return { socketPath, host, port }
+    } catch (error) {
+      await this.stop(0)
+      throw error
+    }
+  }
+
+  /** New handshakes show the SVID as it is now. */
+  updateCredentials(): void {
+    this.#remote.updateCredentials()
+  }
+
+  closeConnections(matches: (peer: Peer) => boolean): number {
+    return this.#remote.closeConnections(matches)
+  }
+
+  /** Takes no more calls, and cuts what has not finished in time. */
+  async stop(graceMs: number = stopGraceMs): Promise<void> {
+    this.#options.log.info('Stopping Server APIs')
+    await Promise.all([this.#local.stop(graceMs), this.#remote.stop(graceMs)])
+    this.#options.log.info('Server APIs have stopped')
+  }
+}
