@@ -1,4 +1,6 @@
+import { extendCall } from '@mini-spire/runtime/grpc/call'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
+import type { Logger } from '@mini-spire/runtime/log/logger'
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { CallAudit } from '../audit/audit-event.ts'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
@@ -56,23 +58,24 @@ export interface Authorized {
   readonly via: '' | 'transport' | 'config' | 'entries' | 'datastore'
 }
 
-/** Makes the call that handlers get of the one that arrived: its log lines say how it was authorized. */
+/**
+ * Makes the call that handlers get of the one that arrived. Its log lines say how it was authorized; what is lazy in the call
+ * stays lazy.
+ */
 export function serverCall(
   call: CallContext,
-  authorized: Authorized,
+  { caller, as, via }: Authorized,
   audit: CallAudit,
 ): ServerCall {
-  return {
-    peer: call.peer,
-    method: call.method,
-    requestId: call.requestId,
-    signal: call.signal,
-    clock: call.clock,
-    log: call.log.with({ authorized_as: authorized.as, authorized_via: authorized.via }),
-    metadata: (name) => call.metadata(name),
-    caller: authorized.caller,
+  let log: Logger | undefined
+  return extendCall(call, {
+    caller,
     audit,
-  }
+    get log(): Logger {
+      log ??= call.log.with({ authorized_as: as, authorized_via: via })
+      return log
+    },
+  })
 }
 
 /** The caller as the change log records it. */
