@@ -1,0 +1,62 @@
+import type { AuthorizedEntries } from '../../registry/authorized-entries.ts'
+
+/** What the bookkeeping of one cached list costs beside its bytes, roughly. */
+const overheadBytes = 256
+
+interface Cached {
+  readonly version: number
+  readonly pages: readonly Uint8Array[]
+  readonly bytes: number
+}
+
+/**
+ * Encoded pages of authorized sets, so that an agent that polls an unchanged set costs no encoding. Agents with the same set
+ * share them. Bounded by bytes; what was used longest ago goes first.
+ */
+export class PageCache {
+  readonly #maxBytes: number
+  /** Least recently used first. */
+  readonly #lists = new Map<AuthorizedEntries, Map<number, Cached>>()
+  #bytes = 0
+
+  /** @param maxBytes what all pages together may take */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * The pages of a set in one form, encoded anew when the set has changed.
+   *
+   * @param form which fields the pages carry: equal numbers, equal fields
+   */
+  get(
+    set: AuthorizedEntries,
+    form: number,
+    encode: () => readonly Uint8Array[],
+  ): readonly Uint8Array[] {
+    const forms = this.#lists.get(set) ?? new Map<number, Cached>()
+    this.#lists.delete(set)
+    this.#lists.set(set, forms)
+    const known = forms.get(form)
+    if (known?.version === set.version) return known.pages
+    const pages = encode()
+    if (known) this.#bytes -= known.bytes
+    const bytes = pages.reduce((sum, page) => sum + page.length, overheadBytes)
+    forms.set(form, { version: set.version, pages, bytes })
+    this.#bytes += bytes
+    this.#evict()
+    return pages
+  }
+
+  #evict(): void {
+    for (const [set, forms] of this.#lists) {
+      if (this.#bytes <= this.#maxBytes) return
+      for (const { bytes } of forms.values()) this.#bytes -= bytes
+      this.#lists.delete(set)
+    }
+  }
+}
