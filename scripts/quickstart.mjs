@@ -150,14 +150,14 @@ function cli(paths, ...args) {
 }
 
 function printSvids(x509, jwt) {
-  const leaf = x509.certificates[0]
+  const leaf = x509.chain[0]
   say('')
-  say(`  SPIFFE ID    ${x509.id}`)
+  say(`  SPIFFE ID    ${x509.spiffeId}`)
   say(
     `  X509-SVID    ${leaf.notBefore.toISOString()} to ${leaf.notAfter.toISOString()}, serial ${leaf.serialNumber}`,
   )
   say(
-    `  chain        ${x509.certificates.length} certificate(s) below the root of ${x509.id.trustDomain}: verified`,
+    `  chain        ${x509.chain.length} certificate(s) below the root of ${x509.spiffeId.trustDomain}: verified`,
   )
   say(
     `  JWT-SVID     for audience ${jwt.audience.join(', ')} until ${jwt.expiresAt.toISOString()}: verified`,
@@ -221,10 +221,21 @@ async function main() {
 }
 
 /** Fetches both SVIDs as a workload does; the sources wait until the agent has heard of the entry. */
-async function fetchBoth(sdk, address) {
-  throw new Error(
-    `the SDK of this version has no Workload API client yet (${address}, ${typeof sdk})`,
-  )
+async function fetchBoth({ JwtSource, verifyJwtSvid, verifyX509Svid, X509Source }, address) {
+  const signal = AbortSignal.timeout(60_000)
+  const x509Source = await X509Source.create({ address, signal })
+  const jwtSource = await JwtSource.create({ address, signal })
+  try {
+    const svid = x509Source.getX509Svid()
+    const now = new Date()
+    verifyX509Svid(svid.chain, x509Source, { now })
+    const { token } = await jwtSource.fetchJwtSvid({ audience: ['quickstart'] })
+    const jwt = verifyJwtSvid(token, { audience: ['quickstart'], bundles: jwtSource, now })
+    return { x509: svid, jwt }
+  } finally {
+    x509Source.close()
+    jwtSource.close()
+  }
 }
 
 async function stop(code) {
