@@ -1,0 +1,82 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { type AgentStorage, BootstrapUse } from '../storage/agent-state.ts'
+
+/** Options of {@link BootstrapState}. */
+export interface BootstrapStateOptions {
+  readonly storage: AgentStorage
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** How far a bootstrap has come, across restarts: for which reason, since when, how many attempts. */
+export class BootstrapState {
+  readonly #storage: AgentStorage
+  readonly #clock: Clock
+  readonly #log: Logger
+
+  constructor(options: BootstrapStateOptions) {
+    this.#storage = options.storage
+    this.#clock = options.clock
+    this.#log = options.log
+  }
+
+  /** Whether there was a bundle already, and another is wanted. */
+  get isRebootstrap(): boolean {
+    const { bootstrapUse, bundle } = this.#storage.state
+    if (bootstrapUse !== BootstrapUse.Unspecified) return bootstrapUse === BootstrapUse.Rebootstrap
+    return bundle.length > 0
+  }
+
+  get attempts(): number {
+    return this.#storage.state.connectionAttempts
+  }
+
+  /** When it began; begins it when it has not. */
+  async startTime(): Promise<Date> {
+    const { bootstrapStartTime } = this.#storage.state
+    if (bootstrapStartTime) return bootstrapStartTime
+    const now = this.#clock.now()
+    await this.#storage.update({ bootstrapUse: this.#use, bootstrapStartTime: now })
+    return now
+  }
+
+  /** Counts an attempt to get a bundle. */
+  async begin(): Promise<void> {
+    await this.#storage.update({
+      bootstrapUse: this.#use,
+      bootstrapStartTime: this.#storage.state.bootstrapStartTime ?? this.#clock.now(),
+      connectionAttempts: this.attempts + 1,
+    })
+    const what = this.isRebootstrap ? 'reattestation' : 'attestation'
+    const started = this.#storage.state.bootstrapStartTime?.toISOString()
+    this.#log.info(`Server ${what} attempt ${this.attempts}. Started ${started}.`)
+  }
+
+  /** Ends it: bundle and server agree. */
+  async succeed(): Promise<void> {
+    const { bootstrapStartTime, bootstrapUse } = this.#storage.state
+    if (!bootstrapStartTime && bootstrapUse === BootstrapUse.Rebootstrap) return
+    await this.#storage.update({
+      bootstrapUse: BootstrapUse.Rebootstrap,
+      bootstrapStartTime: undefined,
+      connectionAttempts: 0,
+    })
+  }
+
+  /** Forgets SVID and bundle, so that the next start asks the bootstrap source. */
+  async force(): Promise<void> {
+    await this.#storage.update({
+      bootstrapUse: BootstrapUse.Rebootstrap,
+      bootstrapStartTime: this.#clock.now(),
+      connectionAttempts: 0,
+      svid: [],
+      isReattestable: false,
+      bundle: [],
+    })
+  }
+
+  get #use(): BootstrapUse {
+    return this.isRebootstrap ? BootstrapUse.Rebootstrap : BootstrapUse.Bootstrap
+  }
+}

@@ -1,0 +1,169 @@
+import { createClient, type GrpcChannel } from '@mini-spire/runtime/grpc/client'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { AgentService } from '@mini-spire/runtime/proto/spire/api/server/agent/v1/agent'
+import { BundleService } from '@mini-spire/runtime/proto/spire/api/server/bundle/v1/bundle'
+import { EntryService } from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
+import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
+import { isSpiffeError } from '@mini-spire/sdk/errors'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type { AgentEntry } from '../model/agent-entry.ts'
+import type { TrustBundle } from '../model/trust-bundle.ts'
+import { bundleFromProto, entriesFromProto, entryMask, jwtSvidFromProto } from './convert.ts'
+import { syncEntries } from './entry-sync-client.ts'
+import { failedTo } from './failed.ts'
+import type { EntrySync, ServerApi, SignedJwtSvid, SignedX509Svid } from './server-api.ts'
+import { ServerApiError } from './server-api-error.ts'
+
+/** How long one call may take, a whole synchronisation included. */
+const timeoutMs = 30_000
+
+/** Options of {@link ServerClient}. */
+export interface ServerClientOptions {
+  /** Opens a channel that presents the agent's SVID. */
+  readonly open: () => GrpcChannel
+  readonly log: Logger
+}
+
+/**
+ * The calls with the agent's SVID, all on one connection. After a failure of the connection, and on {@link ServerClient.release}
+ * (the SVID has changed), the next call opens another; calls under way on the old one finish.
+ */
+export class ServerClient implements ServerApi, Disposable {
+  readonly #options: ServerClientOptions
+  #connection: { readonly channel: GrpcChannel; calls: number } | undefined
+
+  constructor(options: ServerClientOptions) {
+    this.#options = options
+  }
+
+  async renew(csr: Uint8Array, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+    const { svid } = await this.#call('renew agent', (channel) =>
+      createClient(AgentService, channel).renewAgent({ params: { csr } }, { signal, timeoutMs }),
+    )
+    if (!svid || svid.certChain.length === 0)
+      throw new ServerApiError('ERR_SERVER_ANSWER', 'renew agent response missing SVID')
+    return svid.certChain
+  }
+
+  async postStatus(agentVersion: string, signal: AbortSignal): Promise<void> {
+    await this.#call('post status', (channel) =>
+      createClient(AgentService, channel).postStatus(
+        { currentBundleSerial: 0n, agentVersion },
+        { signal, timeoutMs },
+      ),
+    )
+  }
+
+  syncEntries<T>(signal: AbortSignal, use: (sync: EntrySync) => Promise<T>): Promise<T> {
+    return this.#call('sync authorized entries', (channel) =>
+      syncEntries(
+        (requests) =>
+          createClient(EntryService, channel).syncAuthorizedEntries(requests, {
+            signal,
+            timeoutMs,
+          }),
+        this.#options.log,
+        use,
+      ),
+    )
+  }
+
+  async getAuthorizedEntries(signal: AbortSignal): Promise<readonly AgentEntry[]> {
+    const { entries } = await this.#call('fetch authorized entries', (channel) =>
+      createClient(EntryService, channel).getAuthorizedEntries(
+        { outputMask: entryMask },
+        { signal, timeoutMs },
+      ),
+    )
+    return entriesFromProto(entries, (entry, error) =>
+      this.#options.log.warn('Received malformed entry from SPIRE server', { entry, error }),
+    )
+  }
+
+  async getBundle(signal: AbortSignal): Promise<TrustBundle> {
+    const bundle = await this.#call('fetch bundle', (channel) =>
+      createClient(BundleService, channel).getBundle(
+        { outputMask: undefined },
+        { signal, timeoutMs },
+      ),
+    )
+    return bundleFromProto(bundle)
+  }
+
+  async findFederatedBundle(
+    { name }: TrustDomain,
+    signal: AbortSignal,
+  ): Promise<TrustBundle | undefined> {
+    const bundle = await this.#call(`fetch federated bundle "${name}"`, (channel) =>
+      createClient(BundleService, channel)
+        .getFederatedBundle({ trustDomain: name, outputMask: undefined }, { signal, timeoutMs })
+        .catch((error: unknown) => {
+          if (isSpiffeError(error) && error.kind === 'not-found') return undefined
+          throw error
+        }),
+    )
+    return bundle && bundleFromProto(bundle)
+  }
+
+  async newX509Svids(
+    requests: readonly { readonly entryId: string; readonly csr: Uint8Array }[],
+    signal: AbortSignal,
+  ): Promise<readonly SignedX509Svid[]> {
+    const { results } = await this.#call('sign X509-SVIDs', (channel) =>
+      createClient(SVIDService, channel).batchNewX509Svid(
+        { params: [...requests] },
+        { signal, timeoutMs },
+      ),
+    )
+    return requests.map(({ entryId }, index) => {
+      const { status, svid } = results[index] ?? { status: undefined, svid: undefined }
+      const isSigned = (status?.code ?? 0) === 0 && svid !== undefined && svid.certChain.length > 0
+      return {
+        entryId,
+        chain: isSigned ? svid.certChain : undefined,
+        refusal: isSigned ? '' : status?.message || 'no SVID in the response',
+      }
+    })
+  }
+
+  async newJwtSvid(
+    request: { readonly entryId: string; readonly audience: readonly string[] },
+    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<SignedJwtSvid> {
+    const { entryId, audience } = request
+    const { svid } = await this.#call('fetch JWT SVID', (channel) =>
+      createClient(SVIDService, channel).newJwtsvid({ entryId, audience: [...audience] }, options),
+    )
+    return jwtSvidFromProto(svid)
+  }
+
+  /** Lets the connection go: the next call opens one with the SVID of that moment. */
+  release(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    if (connection?.calls === 0) connection.channel.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.release()
+  }
+
+  async #call<T>(what: string, call: (channel: GrpcChannel) => Promise<T>): Promise<T> {
+    const connection = this.#connection ?? { channel: this.#options.open(), calls: 0 }
+    this.#connection = connection
+    connection.calls++
+    try {
+      return await call(connection.channel)
+    } catch (error) {
+      if (this.#connection === connection && isConnectionLost(error)) this.#connection = undefined
+      return failedTo(what)(error)
+    } finally {
+      connection.calls--
+      if (connection.calls === 0 && this.#connection !== connection) connection.channel.close()
+    }
+  }
+}
+
+function isConnectionLost(error: unknown): boolean {
+  return isSpiffeError(error) && (error.kind === 'unavailable' || error.kind === 'unauthenticated')
+}
