@@ -1,0 +1,161 @@
+import { ApiError } from '@mini-spire/runtime/grpc/api-error'
+import { bindService, type HandlersOf, type ServiceBinding } from '@mini-spire/runtime/grpc/service'
+import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
+import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { actorOf, type ServerCall } from '../../authorization/caller.ts'
+import type { Issuer } from '../../issuance/issuer.ts'
+import type { RegistrationEntry } from '../../model/registration-entry.ts'
+import type { TrustBundle } from '../../model/trust-bundle.ts'
+import { hashOf } from '../bytes-hash.ts'
+import { workloadIdFromProto } from '../convert-spiffe-id.ts'
+import { labelled } from '../failure.ts'
+import { logFailures } from '../log-failures.ts'
+import { passRateLimit, type RateLimit } from '../rate-limits.ts'
+import { jwtSvidToProto, x509SvidToProto } from './convert.ts'
+import { messages } from './messages.ts'
+import { newX509Svids } from './service-batch.ts'
+
+/** Options of {@link svidService}. */
+export interface SvidServiceOptions {
+  readonly trustDomain: TrustDomain
+  readonly issuer: Issuer
+  /** What an agent may sign for. */
+  readonly authorizedEntries: (agentId: string) => {
+    find(entryId: string): RegistrationEntry | undefined
+  }
+  /** The bundle of the own trust domain. */
+  readonly bundle: () => TrustBundle | undefined
+  readonly areJwtSvidsDisabled: boolean
+  readonly limit: RateLimit
+}
+
+/** The SVID service. WIT-SVIDs are answered as a server answers that has them switched off. */
+export function svidService(options: SvidServiceOptions): ServiceBinding<ServerCall> {
+  const handlers: Handlers = { ...mintHandlers(options), ...agentHandlers(options) }
+  return bindService(SVIDService, logFailures(handlers))
+}
+
+type Handlers = HandlersOf<typeof SVIDService, ServerCall>
+type MintMethod = 'mintX509Svid' | 'mintJwtsvid' | 'mintWitsvid'
+
+function mintHandlers(options: SvidServiceOptions): Pick<Handlers, MintMethod> {
+  return {
+    mintX509Svid: async (call, request) => {
+      call.audit.addFields({ csr: hashOf(request.csr), ttl: request.ttl })
+      if (request.csr.length === 0) throw new ApiError('invalid-argument', messages.missingCsr)
+      const svid = await options.issuer.mintX509Svid({
+        csr: request.csr,
+        ttlSeconds: request.ttl,
+        requester: actorOf(call.caller).id,
+      })
+      call.audit.addFields({
+        spiffe_id: String(svid.spiffeId),
+        expires_at: rfc3339(svid.expiresAtSeconds),
+      })
+      return { svid: x509SvidToProto(svid) }
+    },
+    mintJwtsvid: async (call, request) => {
+      if (options.areJwtSvidsDisabled) throw jwtDisabled()
+      const spiffeId = labelled(messages.invalidSpiffeId, () =>
+        workloadIdFromProto(options.trustDomain, request.id),
+      )
+      call.audit.addFields({
+        spiffe_id: String(spiffeId),
+        audience: request.audience.join(','),
+        ttl: request.ttl,
+      })
+      const svid = await options.issuer.mintJwtSvid({
+        spiffeId,
+        audience: request.audience,
+        ttlSeconds: request.ttl,
+        requester: actorOf(call.caller).id,
+      })
+      return { svid: jwtSvidToProto(svid) }
+    },
+    mintWitsvid: () => {
+      throw new ApiError('unimplemented', messages.witDisabled)
+    },
+  }
+}
+
+function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> {
+  return {
+    batchNewX509Svid: async (call, request) => {
+      if (request.params.length === 0) throw missingParameters()
+      await passRateLimit(options.limit, call, request.params.length, messages.x509RateLimit)
+      const requester = actorOf(call.caller).id
+      const authorized = options.authorizedEntries(requester)
+      const results = await newX509Svids(call, request.params, {
+        findEntry: (id) => authorized.find(id),
+        issue: (requests) => options.issuer.issueX509Svids(requests),
+        requester,
+      })
+      return { results }
+    },
+    newJwtsvid: async (call, request) => {
+      const audience = request.audience
+      call.audit.addFields({ entry_id: request.entryId, audience: audience.join(',') })
+      await passRateLimit(options.limit, call, 1, messages.jwtRateLimit)
+      if (options.areJwtSvidsDisabled) throw jwtDisabled()
+      const requester = actorOf(call.caller).id
+      const entry = options.authorizedEntries(requester).find(request.entryId)
+      if (!entry) throw new ApiError('not-found', messages.entryNotFound)
+      call.audit.addFields({ spiffe_id: String(entry.spiffeId), ttl: entry.jwtSvidTtlSeconds })
+      const svid = await options.issuer.issueJwtSvid({ entry, audience, requester })
+      return { svid: jwtSvidToProto(svid) }
+    },
+    batchNewWitsvid: async (call, request) => {
+      if (request.params.length === 0) throw missingParameters()
+      await passRateLimit(options.limit, call, request.params.length, messages.x509RateLimit)
+      const authorized = options.authorizedEntries(actorOf(call.caller).id)
+      const results = request.params.map(({ entryId, publicKey }) => {
+        const found = entryId !== '' && authorized.find(entryId) !== undefined
+        return { status: witRefusal(entryId, publicKey, found), svid: undefined }
+      })
+      return { results }
+    },
+    newDownstreamX509Ca: async (call, request) => {
+      call.audit.addFields({ csr: hashOf(request.csr) })
+      await passRateLimit(options.limit, call, 1, messages.downstreamRateLimit)
+      if (call.caller.class !== 'downstream') {
+        throw new ApiError('internal', messages.notDownstream)
+      }
+      const ca = await options.issuer.issueDownstreamCa({
+        csr: request.csr,
+        ttlSeconds: request.preferredTtl,
+        requester: String(call.caller.spiffeId),
+      })
+      const bundle = options.bundle()
+      if (!bundle) throw new ApiError('not-found', messages.bundleNotFound)
+      call.audit.addFields({ expires_at: ca.expiresAtSeconds })
+      return {
+        caCertChain: [...ca.chain],
+        x509Authorities: bundle.x509Authorities.map(({ certificate }) => certificate),
+      }
+    },
+  }
+}
+
+function witRefusal(entryId: string, publicKey: Uint8Array, isAuthorized: boolean) {
+  if (entryId === '') {
+    return { code: GrpcStatus.InvalidArgument, message: messages.missingEntryId }
+  }
+  if (publicKey.length === 0) {
+    return { code: GrpcStatus.InvalidArgument, message: messages.missingPublicKey }
+  }
+  if (!isAuthorized) return { code: GrpcStatus.NotFound, message: messages.entryNotFound }
+  return { code: GrpcStatus.Internal, message: messages.witKeyUnavailable }
+}
+
+function missingParameters(): ApiError {
+  return new ApiError('invalid-argument', messages.missingParameters)
+}
+
+function jwtDisabled(): ApiError {
+  return new ApiError('unimplemented', messages.jwtDisabled)
+}
+
+function rfc3339(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
+}
