@@ -5,6 +5,8 @@ export type StoreErrorCode =
   | 'ERR_RECORD_NOT_FOUND'
   | 'ERR_RECORD_CHANGED'
   | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_STORE_LOCKED'
+  | 'ERR_STORE_VERSION'
   | 'ERR_STORE_CORRUPT'
 
 const kinds: Record<StoreErrorCode, ErrorKind> = {
@@ -12,6 +14,8 @@ const kinds: Record<StoreErrorCode, ErrorKind> = {
   ERR_RECORD_NOT_FOUND: 'not-found',
   ERR_RECORD_CHANGED: 'aborted',
   ERR_STORE_UNAVAILABLE: 'unavailable',
+  ERR_STORE_LOCKED: 'failed-precondition',
+  ERR_STORE_VERSION: 'failed-precondition',
   ERR_STORE_CORRUPT: 'data-loss',
 }
 
