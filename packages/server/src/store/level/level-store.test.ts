@@ -1,0 +1,64 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '@mini-spire/runtime/clock'
+import { silentLogger } from '@mini-spire/runtime/log/logger'
+import { afterAll, describe, expect, it } from 'vitest'
+import { storeContract } from '../store.contract.ts'
+import { putEntries, RecordedState, testEntry } from '../store.test-kit.ts'
+import { LevelStore } from './level-store.ts'
+
+const directories: string[] = []
+const create = (directory: string) =>
+  LevelStore.create({ directory, clock: systemClock, log: silentLogger })
+
+async function temporary(): Promise<string> {
+  const directory = join(await mkdtemp(join(tmpdir(), 'level-store-')), 'store')
+  directories.push(directory)
+  return directory
+}
+
+afterAll(async () => {
+  for (const directory of directories) await rm(join(directory, '..'), { recursive: true })
+})
+
+storeContract({ describe, it, expect }, 'level', {
+  make: async () => create(await temporary()),
+  reopen: () => Promise.resolve(create(directories.at(-1) ?? '')),
+})
+
+describe('level store', () => {
+  it('refuses a directory that is in use, and leaves its user alone', async () => {
+    const directory = await temporary()
+    const first = create(directory)
+    await first.open(() => {})
+    await expect(create(directory).open(() => {})).rejects.toMatchObject({
+      code: 'ERR_STORE_LOCKED',
+    })
+    expect(await first.commit([putEntries(testEntry('a'))])).toEqual([undefined])
+    await first.close()
+  })
+
+  it('keeps others out: directory 0700, files 0600, whatever the umask', async () => {
+    const directory = await temporary()
+    const store = create(directory)
+    await store.open(() => {})
+    const mode = async (path: string) => (await stat(path)).mode & 0o777
+    expect(await mode(directory)).toBe(0o700)
+    for (const name of await readdir(directory))
+      expect(await mode(join(directory, name))).toBe(0o600)
+    await store.close()
+  })
+
+  it('commits many transactions at once as fast as one', async () => {
+    const store = create(await temporary())
+    const state = new RecordedState()
+    await store.open(state.listener)
+    const results = await Promise.all(
+      Array.from({ length: 3000 }, (_, at) => store.commit([putEntries(testEntry(`${at}`))])),
+    )
+    expect(results.flat().every((error) => error === undefined)).toBe(true)
+    expect(state.names()).toHaveLength(3000)
+    await store.close()
+  })
+})
