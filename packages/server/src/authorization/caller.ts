@@ -1,6 +1,4 @@
-import { extendCall } from '@mini-spire/runtime/grpc/call'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
-import type { Logger } from '@mini-spire/runtime/log/logger'
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { CallAudit } from '../audit/audit-event.ts'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
@@ -56,26 +54,6 @@ export interface Authorized {
   readonly caller: Caller
   readonly as: 'nobody' | 'local' | 'admin' | 'downstream' | 'agent'
   readonly via: '' | 'transport' | 'config' | 'entries' | 'datastore'
-}
-
-/**
- * Makes the call that handlers get of the one that arrived. Its log lines say how it was authorized; what is lazy in the call
- * stays lazy.
- */
-export function serverCall(
-  call: CallContext,
-  { caller, as, via }: Authorized,
-  audit: CallAudit,
-): ServerCall {
-  let log: Logger | undefined
-  return extendCall(call, {
-    caller,
-    audit,
-    get log(): Logger {
-      log ??= call.log.with({ authorized_as: as, authorized_via: via })
-      return log
-    },
-  })
 }
 
 /** The caller as the change log records it. */

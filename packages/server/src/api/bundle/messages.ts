@@ -7,6 +7,7 @@ export const bundleMessages = {
   appendFailed: 'failed to append bundle',
   missingJwtAuthority: 'missing JWT authority',
   invalidJwtAuthority: 'invalid JWT authority',
+  publishLimited: 'rejecting request due to key publishing rate limiting',
   publishFailed: 'failed to publish JWT key',
   witUnimplemented: 'WIT-SVID functionality is not yet implemented',
   listFailed: 'failed to list bundles',

@@ -33,6 +33,8 @@ import {
 /** What the Bundle service works on. */
 export interface BundleServiceOptions extends FederatedOptions {
   readonly ownBundle: OwnBundle
+  /** Makes a downstream server wait for its share of publishing. */
+  readonly limit: (call: ServerCall, count: number) => Promise<void>
   /**
    * Publishes a downstream server's JWT authority, and answers with all there are then.
    *
@@ -105,14 +107,20 @@ async function appendBundle(
 }
 
 async function publishJwtAuthority(
-  { ownBundle, publishJwtAuthority: publish }: BundleServiceOptions,
+  { ownBundle, limit, publishJwtAuthority: publish }: BundleServiceOptions,
   call: ServerCall,
   { jwtAuthority }: PublishJWTAuthorityRequest,
 ): Promise<PublishJWTAuthorityResponse> {
+  if (jwtAuthority) call.audit.addFields(auditJwtAuthority(jwtAuthority))
+  try {
+    await limit(call, 1)
+  } catch (error) {
+    const kind = isSpiffeError(error) ? error.kind : 'internal'
+    throw callFailure(call.log, kind, bundleMessages.publishLimited, error)
+  }
   if (!jwtAuthority) {
     throw callFailure(call.log, 'invalid-argument', bundleMessages.missingJwtAuthority)
   }
-  call.audit.addFields(auditJwtAuthority(jwtAuthority))
   let authority: JwtAuthority | undefined
   try {
     authority = jwtAuthoritiesFromProto([jwtAuthority])[0]
