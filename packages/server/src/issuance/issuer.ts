@@ -1,19 +1,13 @@
-import { hash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import type { Clock } from '@mini-spire/runtime/clock'
-import { type DistinguishedName, encodeName } from '@mini-spire/runtime/x509/name'
 import { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
-import { messageOf } from '@mini-spire/sdk/errors'
-import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { type PublicKey, parsePublicKey } from '@mini-spire/sdk/x509'
-import type { JwtKey } from '../ca/jwt-key.ts'
+import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
+import { parsePublicKey } from '@mini-spire/sdk/x509'
 import { signDownstreamCa } from '../ca/sign-ca.ts'
-import { signJwtSvid } from '../ca/sign-jwt-svid.ts'
-import { type SignedX509Svid, signX509Svid } from '../ca/sign-x509-svid.ts'
-import type { X509Ca } from '../ca/x509-ca.ts'
-import { checkWorkloadId } from '../registration/check-id.ts'
-import type { IssuanceLog, IssuanceRecord } from '../store/store.ts'
+import { signX509Svid } from '../ca/sign-x509-svid.ts'
 import { IssuanceError } from './issuance-error.ts'
+import { issueJwtSvid } from './issue-jwt-svid.ts'
+import { type DecidedX509Svid, issueX509Svid } from './issue-x509-svid.ts'
 import type {
   AgentSvidRequest,
   DownstreamCaRequest,
@@ -25,49 +19,16 @@ import type {
   MintX509SvidRequest,
   X509SvidRequest,
 } from './issued-svid.ts'
+import { type IssuerOptions, orDefault } from './issuer-options.ts'
 import { readMintedNames } from './mint-request.ts'
 import { agentCsrTexts, csrTexts, csrWithProvenKey, mintCsrTexts } from './proven-key.ts'
+import { explained } from './signing-failed.ts'
+import { defaultSubject, defaultSubjectDer, subjectWith } from './subject.ts'
+
+export type { ActiveAuthorities, DefaultTtls, IssuerOptions, SignedKind } from './issuer-options.ts'
 
 /** How many certificates of a batch are made before others get their turn on the event loop. */
 const batchChunk = 16
-
-const defaultSubject: DistinguishedName = { country: ['US'], organization: ['SPIRE'] }
-const defaultSubjectDer = encodeName(defaultSubject)
-
-/** What signs: the authority manager. */
-export interface ActiveAuthorities {
-  x509(): X509Ca
-  jwt(): JwtKey
-  readonly isJwtDisabled: boolean
-}
-
-/** How long what is issued lives when nobody says otherwise. */
-export interface DefaultTtls {
-  readonly x509SvidTtlSeconds: number
-  readonly jwtSvidTtlSeconds: number
-  readonly agentSvidTtlSeconds: number
-  readonly caTtlSeconds: number
-}
-
-/** Kinds of documents that are counted, each when it was signed. */
-export type SignedKind = 'x509_svid' | 'x509_ca_svid' | 'jwt_svid'
-
-/** Options of {@link Issuer}. */
-export interface IssuerOptions {
-  readonly trustDomain: TrustDomain
-  readonly authorities: ActiveAuthorities
-  readonly issuanceLog: Pick<IssuanceLog, 'append'>
-  readonly clock: Clock
-  readonly ttls: DefaultTtls
-  /** `jwt_issuer`; empty: tokens have no `iss`. */
-  readonly jwtIssuer: string
-  /** Counts what was signed. */
-  readonly onSigned?: (kind: SignedKind) => void
-  /** @default the system's randomness */
-  readonly serialNumbers?: SerialNumbers
-  /** Draws a `jti`; @default base64url of a random UUID */
-  readonly newTokenId?: () => string
-}
 
 /**
  * Issues identity documents: decides what each one says, has it signed, and writes down that it was.
@@ -79,13 +40,11 @@ export interface IssuerOptions {
  * Whether the caller may ask is not checked here: authorization has been passed.
  */
 export class Issuer {
-  readonly #options: IssuerOptions
-  readonly #serialNumbers: SerialNumbers
+  readonly #options: IssuerOptions & { readonly serialNumbers: SerialNumbers }
   readonly #serverId: SpiffeId
 
   constructor(options: IssuerOptions) {
-    this.#options = options
-    this.#serialNumbers = options.serialNumbers ?? new SerialNumbers()
+    this.#options = { ...options, serialNumbers: options.serialNumbers ?? new SerialNumbers() }
     this.#serverId = SpiffeId.fromSegments(options.trustDomain, 'spire', 'server')
   }
 
@@ -123,7 +82,7 @@ export class Issuer {
    */
   async issueAgentSvid(request: AgentSvidRequest): Promise<IssuedX509Svid> {
     const { publicKey } = await csrWithProvenKey(request.csr, agentCsrTexts)
-    return await this.#sign('failed to sign X509 SVID', {
+    const decided: DecidedX509Svid = {
       type: 'agent-svid',
       spiffeId: request.spiffeId,
       publicKey,
@@ -132,7 +91,8 @@ export class Issuer {
       ttlSeconds: this.#options.ttls.agentSvidTtlSeconds,
       entryId: '',
       requester: request.requester,
-    })
+    }
+    return await issueX509Svid(this.#options, decided, 'failed to sign X509 SVID')
   }
 
   /**
@@ -141,7 +101,7 @@ export class Issuer {
    * @throws {IssuanceError} `ERR_SIGNING_FAILED`
    */
   async issueServerSvid(request: { readonly publicKey: Uint8Array }): Promise<IssuedX509Svid> {
-    return await this.#sign('failed to sign X509 SVID', {
+    const decided: DecidedX509Svid = {
       type: 'x509-svid',
       spiffeId: this.#serverId,
       publicKey: parsePublicKey(request.publicKey),
@@ -150,7 +110,8 @@ export class Issuer {
       ttlSeconds: this.#options.ttls.x509SvidTtlSeconds,
       entryId: '',
       requester: this.#serverId.toString(),
-    })
+    }
+    return await issueX509Svid(this.#options, decided, 'failed to sign X509 SVID')
   }
 
   /**
@@ -161,7 +122,7 @@ export class Issuer {
   async mintX509Svid(request: MintX509SvidRequest): Promise<IssuedX509Svid> {
     const csr = await csrWithProvenKey(request.csr, mintCsrTexts)
     const { spiffeId, dnsNames, subject } = readMintedNames(csr, this.#options.trustDomain)
-    return await this.#sign('failed to sign X509-SVID', {
+    const decided: DecidedX509Svid = {
       type: 'x509-svid',
       spiffeId,
       publicKey: csr.publicKey,
@@ -170,7 +131,8 @@ export class Issuer {
       ttlSeconds: orDefault(request.ttlSeconds, this.#options.ttls.x509SvidTtlSeconds),
       entryId: '',
       requester: request.requester,
-    })
+    }
+    return await issueX509Svid(this.#options, decided, 'failed to sign X509-SVID')
   }
 
   /**
@@ -180,10 +142,9 @@ export class Issuer {
    */
   async issueDownstreamCa(request: DownstreamCaRequest): Promise<IssuedDownstreamCa> {
     const { publicKey } = await csrWithProvenKey(request.csr, csrTexts)
-    const { authorities, clock, trustDomain, ttls } = this.#options
+    const { authorities, clock, trustDomain, serialNumbers, ttls } = this.#options
     const nowMs = clock.nowMs()
     const ttlSeconds = orDefault(request.ttlSeconds, ttls.caTtlSeconds)
-    const serialNumbers = this.#serialNumbers
     const signed = await explained('failed to sign downstream X.509 CA', () =>
       signDownstreamCa({
         ca: authorities.x509(),
@@ -194,7 +155,7 @@ export class Issuer {
         serialNumbers,
       }),
     )
-    this.#writeDown('x509_ca_svid', {
+    this.#options.issuanceLog.append({
       type: 'x509-ca',
       identifier: signed.serialNumber,
       spiffeId: trustDomain.idString,
@@ -203,6 +164,7 @@ export class Issuer {
       issuedAtSeconds: Math.floor(nowMs / 1000),
       expiresAtSeconds: signed.notAfterSeconds,
     })
+    this.#options.onSigned?.('x509_ca_svid')
     return { chain: signed.chain, expiresAtSeconds: signed.notAfterSeconds }
   }
 
@@ -212,11 +174,11 @@ export class Issuer {
    * @throws {IssuanceError} `ERR_JWT_SVIDS_DISABLED`, `ERR_SVID_ID_REFUSED`, `ERR_AUDIENCE_MISSING`, `ERR_SIGNING_FAILED`
    */
   async issueJwtSvid({ entry, audience, requester }: JwtSvidRequest): Promise<IssuedJwtSvid> {
-    return await this.#signJwt({
+    return await issueJwtSvid(this.#options, {
       spiffeId: entry.spiffeId,
       audience,
       ttlSeconds: entry.jwtSvidTtlSeconds,
-      tokenId: entry.jwtSvidIncludeJti ? this.#newTokenId() : undefined,
+      tokenId: entry.jwtSvidIncludeJti ? (this.#options.newTokenId ?? randomTokenId)() : undefined,
       entryId: entry.id,
       requester,
     })
@@ -224,7 +186,7 @@ export class Issuer {
 
   /** Issues a JWT-SVID at an operator's request; never with a `jti`. @throws {IssuanceError} as {@link Issuer.issueJwtSvid} */
   async mintJwtSvid(request: MintJwtSvidRequest): Promise<IssuedJwtSvid> {
-    return await this.#signJwt({ ...request, tokenId: undefined, entryId: '' })
+    return await issueJwtSvid(this.#options, { ...request, tokenId: undefined, entryId: '' })
   }
 
   /**
@@ -242,23 +204,25 @@ export class Issuer {
         dnsNames: [],
         ttlSeconds: this.#options.ttls.x509SvidTtlSeconds,
         nowMs: this.#options.clock.nowMs(),
-        serialNumbers: this.#serialNumbers,
+        serialNumbers: this.#options.serialNumbers,
       })
     })
   }
 
   async #issueByEntry({ entry, csr, requester }: X509SvidRequest): Promise<IssuedX509Svid> {
     const { publicKey } = await csrWithProvenKey(csr, csrTexts)
-    return this.#sign('failed to sign X509-SVID', {
+    const ttlSeconds = orDefault(entry.x509SvidTtlSeconds, this.#options.ttls.x509SvidTtlSeconds)
+    const decided: DecidedX509Svid = {
       type: 'x509-svid',
       spiffeId: entry.spiffeId,
       publicKey,
       subject: subjectWith(defaultSubject, entry.dnsNames),
       dnsNames: entry.dnsNames,
-      ttlSeconds: orDefault(entry.x509SvidTtlSeconds, this.#options.ttls.x509SvidTtlSeconds),
+      ttlSeconds,
       entryId: entry.id,
       requester,
-    })
+    }
+    return await issueX509Svid(this.#options, decided, 'failed to sign X509-SVID')
   }
 
   async #tryIssue(request: X509SvidRequest): Promise<IssuedX509Svid | IssuanceError> {
@@ -269,136 +233,8 @@ export class Issuer {
       throw error
     }
   }
-
-  #sign(
-    failure: string,
-    decided: {
-      readonly type: IssuanceRecord['type']
-      readonly spiffeId: SpiffeId
-      readonly publicKey: PublicKey
-      readonly subject: Uint8Array
-      readonly dnsNames: readonly string[]
-      readonly ttlSeconds: number
-      readonly entryId: string
-      readonly requester: string
-    },
-  ): IssuedX509Svid | Promise<IssuedX509Svid> {
-    const { type, publicKey, subject, dnsNames, ttlSeconds, entryId, requester } = decided
-    const nowMs = this.#options.clock.nowMs()
-    const spiffeId = decided.spiffeId.toString()
-    const serialNumbers = this.#serialNumbers
-    const issued = (signed: SignedX509Svid): IssuedX509Svid => {
-      const { chain, serialNumber, notAfterSeconds: expiresAtSeconds } = signed
-      const issuedAtSeconds = Math.floor(nowMs / 1000)
-      const identifier = serialNumber
-      const who = { identifier, spiffeId, entryId, requester }
-      this.#writeDown('x509_svid', { type, ...who, issuedAtSeconds, expiresAtSeconds })
-      return { chain, spiffeId: decided.spiffeId, expiresAtSeconds, serialNumber }
-    }
-    try {
-      const ca = this.#options.authorities.x509()
-      const what = { spiffeId, publicKey, subject, dnsNames, ttlSeconds, nowMs, serialNumbers }
-      const signed = signX509Svid(ca, what)
-      if (!(signed instanceof Promise)) return issued(signed)
-      return signed.then(issued, (error: unknown) => {
-        throw signingFailed(failure, error)
-      })
-    } catch (error) {
-      throw signingFailed(failure, error)
-    }
-  }
-
-  async #signJwt(decided: {
-    readonly spiffeId: SpiffeId
-    readonly audience: readonly string[]
-    readonly ttlSeconds: number
-    readonly tokenId: string | undefined
-    readonly entryId: string
-    readonly requester: string
-  }): Promise<IssuedJwtSvid> {
-    const { authorities, clock, jwtIssuer, ttls } = this.#options
-    const { spiffeId, tokenId, entryId, requester } = decided
-    this.#checkJwtRequest(decided)
-    const id = spiffeId.toString()
-    const ttlSeconds = orDefault(decided.ttlSeconds, ttls.jwtSvidTtlSeconds)
-    const signed = await explained('failed to sign JWT-SVID', () => {
-      const audience = decided.audience.filter((value) => value !== '')
-      if (audience.length === 0) throw new Error('invalid JWT-SVID audience: cannot be empty')
-      const nowMs = clock.nowMs()
-      const issuer = jwtIssuer === '' ? undefined : jwtIssuer
-      const claims = { spiffeId: id, audience, ttlSeconds, nowMs, issuer, tokenId }
-      return signJwtSvid(authorities.jwt(), claims)
-    })
-    const { issuedAtSeconds, expiresAtSeconds } = signed
-    this.#writeDown('jwt_svid', {
-      type: 'jwt-svid',
-      identifier: tokenId ?? hash('sha256', signed.token),
-      spiffeId: id,
-      entryId,
-      requester,
-      issuedAtSeconds,
-      expiresAtSeconds,
-    })
-    return { ...signed, spiffeId }
-  }
-
-  #checkJwtRequest({
-    spiffeId,
-    audience,
-  }: {
-    readonly spiffeId: SpiffeId
-    readonly audience: readonly string[]
-  }): void {
-    if (this.#options.authorities.isJwtDisabled)
-      throw new IssuanceError('ERR_JWT_SVIDS_DISABLED', 'JWT functionality is disabled')
-    try {
-      checkWorkloadId(this.#options.trustDomain, spiffeId)
-    } catch (error) {
-      const message = `invalid SPIFFE ID: ${messageOf(error)}`
-      throw new IssuanceError('ERR_SVID_ID_REFUSED', message, { cause: error })
-    }
-    if (audience.length === 0)
-      throw new IssuanceError('ERR_AUDIENCE_MISSING', 'at least one audience is required')
-  }
-
-  #newTokenId(): string {
-    return (this.#options.newTokenId ?? randomTokenId)()
-  }
-
-  #writeDown(kind: SignedKind, record: IssuanceRecord): void {
-    this.#options.issuanceLog.append(record)
-    this.#options.onSigned?.(kind)
-  }
-}
-
-/** The subject with the first DNS name as its common name. */
-function subjectWith(subject: DistinguishedName, dnsNames: readonly string[]): Uint8Array {
-  const [commonName] = dnsNames
-  if (commonName !== undefined) return encodeName({ ...subject, commonName })
-  return subject === defaultSubject ? defaultSubjectDer : encodeName(subject)
-}
-
-function orDefault(ttlSeconds: number, defaultSeconds: number): number {
-  return ttlSeconds > 0 ? ttlSeconds : defaultSeconds
 }
 
 function randomTokenId(): string {
   return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
-}
-
-async function explained<Result>(
-  failure: string,
-  sign: () => Result | Promise<Result>,
-): Promise<Result> {
-  try {
-    return await sign()
-  } catch (error) {
-    throw signingFailed(failure, error)
-  }
-}
-
-function signingFailed(failure: string, error: unknown): IssuanceError {
-  return new IssuanceError('ERR_SIGNING_FAILED', `${failure}: ${messageOf(error)}`, {
-    cause: error,
-  })
 }

@@ -1,0 +1,68 @@
+import type { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
+import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
+import type { PublicKey } from '@mini-spire/sdk/x509'
+import { type SignedX509Svid, signX509Svid } from '../ca/sign-x509-svid.ts'
+import type { IssuedX509Svid } from './issued-svid.ts'
+import type { IssuerOptions } from './issuer-options.ts'
+import { signingFailed } from './signing-failed.ts'
+
+/** Everything an X509-SVID says, decided, and for whom it is. */
+export interface DecidedX509Svid {
+  readonly type: 'x509-svid' | 'agent-svid'
+  readonly spiffeId: SpiffeId
+  readonly publicKey: PublicKey
+  /** Name, DER. */
+  readonly subject: Uint8Array
+  readonly dnsNames: readonly string[]
+  readonly ttlSeconds: number
+  readonly entryId: string
+  readonly requester: string
+}
+
+/** What {@link issueX509Svid} signs and writes down with. */
+export type X509Issuing = Pick<
+  IssuerOptions,
+  'authorities' | 'clock' | 'issuanceLog' | 'onSigned'
+> & { readonly serialNumbers: SerialNumbers }
+
+/**
+ * Signs an X509-SVID of which everything is decided, and writes down that it was. There at once when the authority's key
+ * signs synchronously.
+ *
+ * @param failure what callers are told before the reason when it cannot be signed
+ * @throws {IssuanceError} `ERR_SIGNING_FAILED`
+ */
+export function issueX509Svid(
+  issuing: X509Issuing,
+  decided: DecidedX509Svid,
+  failure: string,
+): IssuedX509Svid | Promise<IssuedX509Svid> {
+  const nowMs = issuing.clock.nowMs()
+  const { publicKey, subject, dnsNames, ttlSeconds } = decided
+  const { serialNumbers } = issuing
+  const spiffeId = decided.spiffeId.toString()
+  const issued = (signed: SignedX509Svid): IssuedX509Svid => {
+    const { chain, serialNumber, notAfterSeconds: expiresAtSeconds } = signed
+    issuing.issuanceLog.append({
+      type: decided.type,
+      identifier: serialNumber,
+      spiffeId,
+      entryId: decided.entryId,
+      requester: decided.requester,
+      issuedAtSeconds: Math.floor(nowMs / 1000),
+      expiresAtSeconds,
+    })
+    issuing.onSigned?.('x509_svid')
+    return { chain, spiffeId: decided.spiffeId, expiresAtSeconds, serialNumber }
+  }
+  try {
+    const what = { spiffeId, publicKey, subject, dnsNames, ttlSeconds, nowMs, serialNumbers }
+    const signed = signX509Svid(issuing.authorities.x509(), what)
+    if (!(signed instanceof Promise)) return issued(signed)
+    return signed.then(issued, (error: unknown) => {
+      throw signingFailed(failure, error)
+    })
+  } catch (error) {
+    throw signingFailed(failure, error)
+  }
+}
