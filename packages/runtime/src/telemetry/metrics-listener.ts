@@ -1,0 +1,51 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { PrometheusSink } from './prometheus.ts'
+
+/** Where a metrics listener listens. */
+export interface MetricsListenerOptions {
+  readonly host: string
+  readonly port: number
+  readonly sink: Pick<PrometheusSink, 'render' | 'contentType'>
+  /** @default plain HTTP */
+  readonly tls?: ServerOptions
+}
+
+/** Serves the metrics on every path, as SPIRE does. */
+export class MetricsListener implements AsyncDisposable {
+  readonly #options: MetricsListenerOptions
+  readonly #server: Server
+
+  constructor(options: MetricsListenerOptions) {
+    this.#options = options
+    const { sink, tls } = options
+    const answer: RequestListener = (_request, response) => {
+      sink.render().then(
+        (text) => response.writeHead(200, { 'content-type': sink.contentType }).end(text),
+        () => response.writeHead(500).end(),
+      )
+    }
+    this.#server = tls
+      ? createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, answer)
+      : createServer(answer)
+  }
+
+  /** Resolves to the address that was bound. */
+  async listen(): Promise<{ host: string; port: number }> {
+    const { host, port } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host, port }, resolve)
+    })
+    const bound = this.#server.address() as AddressInfo
+    return { host: bound.address, port: bound.port }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Promise((resolve) => {
+      this.#server.close(resolve)
+      this.#server.closeAllConnections()
+    })
+  }
+}

@@ -1,0 +1,97 @@
+import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
+import { createServerCall } from '@mini-spire/runtime/grpc/call'
+import type { CallContext, Peer } from '@mini-spire/runtime/grpc/call-context'
+import { silentLogger } from '@mini-spire/runtime/log/logger'
+import { describe, expect, it } from 'vitest'
+import { RateLimits } from './rate-limit.ts'
+
+const attest = '/spire.api.server.agent.v1.Agent/AttestAgent'
+const sign = '/spire.api.server.svid.v1.SVID/BatchNewX509SVID'
+const renew = '/spire.api.server.agent.v1.Agent/RenewAgent'
+
+interface Setup {
+  readonly limits: RateLimits
+  readonly clock: FakeClock
+  call(method: string, address?: string): { context: CallContext; abort(reason: unknown): void }
+}
+
+function setup(isEnabled = { attestation: true, signing: true }): Setup {
+  const clock = new FakeClock()
+  return {
+    clock,
+    limits: new RateLimits({ clock, isEnabled }),
+    call: (method, address = '10.0.0.1') => {
+      const tls = { kind: 'tls', address, port: 1, chain: [], notAfterMs: 0 } as const
+      const peer: Peer = { ...tls, spiffeId: undefined, serialNumber: undefined }
+      return createServerCall({ peer, method, clock, log: silentLogger, metadata: () => [] })
+    },
+  }
+}
+
+/** Whether a promise has settled, once everything that was due has run. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false
+  const note = (): void => {
+    settled = true
+  }
+  promise.then(note, note)
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+  return settled
+}
+
+describe('rate limits', () => {
+  it('a second attestation from one address waits for its turn, another address does not', async () => {
+    const { limits, clock, call } = setup()
+    await limits.admit(call(attest).context)
+    const waiting = limits.admit(call(attest).context)
+    await limits.admit(call(attest, '10.0.0.2').context)
+    expect(await isSettled(waiting)).toBe(false)
+    clock.advance(999)
+    expect(await isSettled(waiting)).toBe(false)
+    clock.advance(1)
+    await waiting
+  })
+
+  it('a count beyond the burst can never be had and is refused in the words of SPIRE', async () => {
+    const { limits, call } = setup()
+    await expect(limits.admit(call(sign).context, 501)).rejects.toMatchObject({
+      kind: 'resource-exhausted',
+      message: 'rate (501) exceeds burst size (500)',
+    })
+  })
+
+  it('renewals and signing share their tokens', async () => {
+    const { limits, clock, call } = setup()
+    await limits.admit(call(sign).context, 500)
+    const waiting = limits.admit(call(renew).context)
+    expect(await isSettled(waiting)).toBe(false)
+    clock.advance(2)
+    await waiting
+  })
+
+  it('who goes away while waiting gives the place back', async () => {
+    const { limits, clock, call } = setup()
+    await limits.admit(call(attest).context)
+    const first = call(attest)
+    const waiting = limits.admit(first.context)
+    first.abort(new Error('gone'))
+    await expect(waiting).rejects.toMatchObject({ kind: 'canceled' })
+    const second = limits.admit(call(attest).context)
+    clock.advance(1000)
+    await second
+  })
+
+  it('switched off, unlimited and local calls never wait', async () => {
+    const { limits, call } = setup({ attestation: false, signing: false })
+    for (let n = 0; n < 3; n++) await limits.admit(call(attest).context)
+    await limits.admit(call(sign).context, 501)
+    await limits.admit(call('/spire.api.server.entry.v1.Entry/ListEntries').context, 1e9)
+  })
+
+  it('an address that was quiet for two generations starts afresh', async () => {
+    const { limits, clock, call } = setup()
+    await limits.admit(call(sign).context, 500)
+    clock.advance(120_000)
+    await limits.admit(call(sign).context, 500)
+  })
+})
