@@ -1,0 +1,16 @@
+export {
+  makeTestCertificate,
+  signTestCertificate,
+  type TestCertificateOptions,
+  type TestIssuer,
+  type TestKeyUsage,
+  testExtension,
+  testKeyId,
+  testName,
+} from './certificate-maker.ts'
+export {
+  TestCa,
+  type TestCaOptions,
+  type TestJwtSvidOptions,
+  type TestSvidOptions,
+} from './test-ca.ts'
