@@ -36,6 +36,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'go-json.ts': 0,
     'go-quote.ts': 0,
     'os-error.ts': 0,
+    'version.ts': 0,
     'attestation/': 1,
     'backoff.ts': 1,
     'config/': 1,

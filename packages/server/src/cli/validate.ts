@@ -1,0 +1,70 @@
+import type { AnyCommand } from '@mini-spire/runtime/cli/command'
+import { defineCommand } from '@mini-spire/runtime/cli/define-command'
+import type { Terminal } from '@mini-spire/runtime/cli/terminal'
+import { systemClock } from '@mini-spire/runtime/clock'
+import { checkPluginNames, countProblems } from '@mini-spire/runtime/config/check-plugins'
+import { ConfigError } from '@mini-spire/runtime/config/config-error'
+import { noDestination } from '@mini-spire/runtime/log/destination'
+import { openLog } from '@mini-spire/runtime/log/open-log'
+import { messageOf } from '@mini-spire/sdk/errors'
+import { loadServerConfig } from '../config/load.ts'
+import { serverPluginKinds } from '../config/plugin-kinds.ts'
+import type { ResolvedServerConfig } from '../config/resolved-config.ts'
+import { type RunFlagValues, runFlags } from './run-flags.ts'
+
+/** `validate`: reads the configuration as `run` does, and says what is wrong with it. Binds and connects nothing. */
+export const command: AnyCommand = defineCommand({
+  name: 'validate',
+  flags: {
+    ...runFlags,
+    strict: { type: 'bool', usage: 'Refuse every unknown key, also where run only warns' },
+  },
+  repeatsUsageError: true,
+  usageErrorPrefix: 'SPIRE server configuration file is invalid: ',
+  async run({ values }, terminal) {
+    let config: ResolvedServerConfig
+    try {
+      config = await load(values, terminal)
+    } catch (error) {
+      terminal.err(`SPIRE server configuration file is invalid: ${messageOf(error)}\n`)
+      const details = error instanceof ConfigError ? error.details : []
+      for (const detail of details) terminal.err(`\t${detail}\n`)
+      return 1
+    }
+    return checkCatalog(config, terminal)
+  },
+})
+
+async function load(
+  flags: RunFlagValues & { readonly strict: boolean },
+  terminal: Terminal,
+): Promise<ResolvedServerConfig> {
+  const { config } = await loadServerConfig({
+    path: flags.config,
+    flags,
+    isStrict: flags.strict,
+    ...(flags.expandEnv ? { environment: terminal.environment } : {}),
+    openLog: (log) => openLog(log, systemClock, noDestination),
+  })
+  return config
+}
+
+function checkCatalog({ plugins }: ResolvedServerConfig, terminal: Terminal): number {
+  try {
+    checkPluginNames(plugins, serverPluginKinds)
+  } catch (error) {
+    // Without a line end, as in SPIRE.
+    terminal.err(`Could not validate configuration file: ${messageOf(error)}`)
+    return 1
+  }
+  const problems = countProblems(plugins, serverPluginKinds)
+  if (problems.length === 0) {
+    terminal.out('SPIRE server configuration file is valid.\n')
+    return 0
+  }
+  terminal.err('SPIRE server configuration file is invalid.\nValidation errors:\n')
+  for (const { type, problem } of problems) {
+    terminal.err(`\t${type}:\n\t\tconstraint not satisfied: ${problem}\n`)
+  }
+  return 1
+}
