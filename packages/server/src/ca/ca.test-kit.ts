@@ -5,8 +5,8 @@ import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { OwnBundle } from '../bundle/own-bundle.ts'
 import { Registry } from '../registry/registry.ts'
-import type { AppliedChange, Mutation, Store, Transaction } from '../store/store.ts'
-import { StoreError } from '../store/store-error.ts'
+import { MemoryStore } from '../store/memory/memory-store.ts'
+import type { Store, Transaction } from '../store/store.ts'
 import { AuthorityManager, type AuthorityManagerOptions } from './authority-manager.ts'
 
 /** The server's durable state in a test: what several "restarts" share. */
@@ -18,11 +18,13 @@ export class TestState {
   keyManager: KeyManager = new MemoryKeyManager()
   /** Called before each commit; what it throws the commit fails with. */
   beforeCommit: (transactions: readonly Transaction[]) => void | Promise<void> = () => {}
-  #revision = 0
+  readonly #inner: Store = MemoryStore.create({ clock: this.clock })
+  readonly #opened: Promise<void> = this.#inner.open((changes) => this.registry.apply(changes))
   readonly store: Pick<Store, 'commit'> = {
     commit: async (transactions) => {
+      await this.#opened
       await this.beforeCommit(transactions)
-      return transactions.map(({ mutations }) => this.#apply(mutations))
+      return await this.#inner.commit(transactions)
     },
   }
 
@@ -48,37 +50,6 @@ export class TestState {
       isJwtDisabled: false,
       ...options,
     })
-  }
-
-  #apply(mutations: readonly Mutation[]): StoreError | undefined {
-    for (const mutation of mutations) {
-      const refusal = this.#refusal(mutation)
-      if (refusal) return refusal
-    }
-    for (const mutation of mutations) {
-      this.#revision++
-      this.registry.apply([
-        {
-          kind: mutation.kind,
-          key: mutation.key,
-          value: mutation.op === 'put' ? mutation.value : undefined,
-          position: { epoch: 'test', revision: this.#revision },
-          createdRevision: this.#revision,
-        } as AppliedChange,
-      ])
-    }
-    return undefined
-  }
-
-  #refusal({ kind, key, expect }: Mutation): StoreError | undefined {
-    const { bundles, journals } = this.registry
-    const found = kind === 'bundle' ? bundles.find(key) : journals.find(key)
-    if (expect === 'any') return undefined
-    if (expect === 'absent' && found) return new StoreError('ERR_RECORD_EXISTS', 'exists')
-    if (expect === 'present' && !found) return new StoreError('ERR_RECORD_NOT_FOUND', 'not found')
-    if (typeof expect === 'object' && expect.unchanged !== found)
-      return new StoreError('ERR_RECORD_CHANGED', 'changed')
-    return undefined
   }
 }
 

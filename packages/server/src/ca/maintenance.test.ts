@@ -17,6 +17,7 @@ describe('maintenance of the CA', () => {
     const stop = new AbortController()
     const outcomes: unknown[] = []
     const { store, clock, log } = state
+    const timers = clock.timerCount
     const running = runCaMaintenance({
       bundle: state.bundle(),
       journals: state.registry.journals,
@@ -38,7 +39,7 @@ describe('maintenance of the CA', () => {
     expect(outcomes).toEqual([true, false, false])
     stop.abort()
     await running
-    expect(clock.timerCount).toBe(0)
+    expect(clock.timerCount).toBe(timers)
   })
 
   it('says why nothing was removed, and tries again', async () => {
