@@ -1,1 +1,3 @@
 export type { RegistrationEntry } from './model/registration-entry.ts'
+export { type RunServerOptions, runServer, Server, type ServerOptions } from './server.ts'
+export type { EndpointAddresses } from './transport/endpoints.ts'

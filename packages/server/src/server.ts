@@ -1,0 +1,407 @@
+import { randomInt } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '@mini-spire/runtime/clock'
+import { systemClock } from '@mini-spire/runtime/clock'
+import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
+import { HealthListener } from '@mini-spire/runtime/health/health-listener'
+import type { RootLogger } from '@mini-spire/runtime/log/log-control'
+import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
+import { messageOf } from '@mini-spire/sdk/errors'
+import { AgentAttestation } from './attestation/attest-agent.ts'
+import { pruneNodes } from './attestation/prune-nodes.ts'
+import { OwnBundle } from './bundle/own-bundle.ts'
+import { AuthorityManager } from './ca/authority-manager.ts'
+import { runCaMaintenance } from './ca/maintenance.ts'
+import type { NodePruningConfig, ResolvedServerConfig } from './config/resolved-config.ts'
+import { Issuer } from './issuance/issuer.ts'
+import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
+import { PendingEntries } from './registration/pending-entries.ts'
+import { pruneEntriesPeriodically } from './registration/prune-entries.ts'
+import type { RegistrationState } from './registration/registration-state.ts'
+import { Registry } from './registry/registry.ts'
+import { LevelStore } from './store/level/level-store.ts'
+import type { Cause, Store } from './store/store.ts'
+import { cutEvictedAgents } from './transport/agent-evictions.ts'
+import { ClientCertificates } from './transport/client-certificates.ts'
+import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
+import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
+import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
+import { caMetrics, startMetrics } from './transport/server-metrics.ts'
+import { ServerSvidRotator, serverSvidTickMs } from './transport/server-svid.ts'
+import { serverServices } from './transport/services.ts'
+import { checkTrustDomain } from './transport/startup-checks.ts'
+
+const hourMs = 3_600_000
+const nodePruneIntervalMs = hourMs
+const nodePruneJitterMs = hourMs / 4
+const uptimeIntervalMs = 10_000
+
+/** Options of {@link Server}. */
+export interface ServerOptions {
+  readonly log: RootLogger
+  /** What the server calls itself in its first line and its metrics. */
+  readonly version: string
+  /** @default the machine's time */
+  readonly clock?: Clock
+  /** A number from 0 up to 1, drawn once, that spreads the pruning of several servers. @default random */
+  readonly spread?: number
+}
+
+/**
+ * A whole server in this process: builds its parts in order, starts them, and stops them in reverse order.
+ *
+ * @example
+ * await using server = new Server(config, { log, version })
+ * const { port } = await server.start()
+ */
+export class Server implements AsyncDisposable {
+  readonly #config: ResolvedServerConfig
+  readonly #log: RootLogger
+  readonly #clock: Clock
+  readonly #version: string
+  readonly #spread: number
+  readonly #registry: Registry
+  readonly #stopping = new AbortController()
+  /** What has to be undone, in the order in which it was done. */
+  readonly #closers: (() => Promise<unknown>)[] = []
+  #endpoints: Endpoints | undefined
+  #metrics: Metrics = noMetrics
+
+  constructor(config: ResolvedServerConfig, options: ServerOptions) {
+    this.#config = config
+    this.#log = options.log
+    this.#clock = options.clock ?? systemClock
+    this.#version = options.version
+    this.#spread = options.spread ?? randomInt(1000) / 1000
+    this.#registry = new Registry({ clock: this.#clock })
+  }
+
+  /**
+   * Starts to serve. When it rejects, everything that had been started is stopped again.
+   *
+   * @throws whatever keeps the server from serving
+   */
+  async start(): Promise<EndpointAddresses> {
+    try {
+      return await this.#start()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** Stops serving: calls under way get a moment, what was acknowledged is on disk. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        this.#log.error('Failed to stop a part of the server', { error: messageOf(error) })
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #start(): Promise<EndpointAddresses> {
+    const { trustDomain, dataDir } = this.#config
+    await mkdir(dataDir, { recursive: true, mode: 0o755 })
+    await this.#startMetrics()
+    const certificates = this.#clientCertificates()
+    const plugins = await loadPlugins(this.#config.plugins, {
+      trustDomain,
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'catalog' }),
+      ownRoots: () => certificates.findX509Bundle(trustDomain)?.authorities ?? [],
+    })
+    const store = await this.#openStore()
+    checkTrustDomain(this.#registry, trustDomain, this.#log)
+    const bundle = new OwnBundle({ trustDomain, store, bundles: this.#registry.bundles })
+    const authorities = this.#authorities(plugins, store, bundle)
+    await authorities.start()
+    const issuer = this.#issuer(authorities, store)
+    const svid = this.#svidRotator(issuer)
+    await svid.start()
+    const pending = new PendingEntries()
+    const registration = { registry: this.#registry, store, clock: this.#clock, pending }
+    const addresses = await this.#listen({
+      plugins,
+      store,
+      bundle,
+      issuer,
+      svid,
+      certificates,
+      registration,
+    })
+    this.#run(authorities.run(this.#stopping.signal))
+    this.#startTasks({ svid, bundle, store, registration })
+    await this.#startHealth({ store, bundle, issuer, authorities })
+    return addresses
+  }
+
+  async #startMetrics(): Promise<void> {
+    const { telemetry: config, trustDomain } = this.#config
+    const { metrics, listener } = await startMetrics({ config, trustDomain })
+    if (listener) this.#closers.push(async () => await listener[Symbol.asyncDispose]())
+    this.#metrics = metrics
+    const labels = { version: this.#version, trust_domain_id: trustDomain.name }
+    metrics.gauge(['started'], 1, labels)
+  }
+
+  async #startHealth(options: ServerHealthOptions): Promise<void> {
+    const { isListenerEnabled, bindAddress, bindPort, ...paths } = this.#config.healthChecks
+    const clock = this.#clock
+    const log = this.#log.with({ subsystem_name: 'health' })
+    const checks = new HealthChecks({ checks: serverHealthChecks(options), clock, log })
+    this.#run(checks.run(this.#stopping.signal))
+    if (!isListenerEnabled) return
+    const listener = new HealthListener({
+      ...paths,
+      host: bindAddress,
+      port: Number(bindPort),
+      checks,
+    })
+    const { host, port } = await listener.listen()
+    this.#closers.push(async () => await listener[Symbol.asyncDispose]())
+    log.info('Serving health checks', { address: `${host}:${port}` })
+  }
+
+  #clientCertificates(): ClientCertificates {
+    return new ClientCertificates({
+      trustDomain: this.#config.trustDomain,
+      adminIds: this.#config.adminIds,
+      findBundle: (name) => this.#registry.bundles.find(name),
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'endpoints' }),
+    })
+  }
+
+  async #openStore(): Promise<Store> {
+    const store = await LevelStore.create({
+      directory: join(this.#config.dataDir, 'store'),
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'datastore' }),
+    })
+    this.#closers.push(() => store.close())
+    await store.open((changes) => {
+      this.#registry.apply(changes)
+      const cutter = this.#endpoints
+      if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock })
+    })
+    return store
+  }
+
+  #authorities(plugins: ServerPlugins, store: Store, bundle: OwnBundle): AuthorityManager {
+    const { trustDomain, caKeyType, jwtKeyType, caTtlMs, caSubject } = this.#config
+    return new AuthorityManager({
+      trustDomain,
+      keyManager: plugins.keyManager,
+      bundle,
+      store,
+      journals: this.#registry.journals,
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'ca_manager' }),
+      x509KeyType: caKeyType,
+      jwtKeyType,
+      caTtlSeconds: caTtlMs / 1000,
+      caSubject,
+      isJwtDisabled: this.#config.areJwtSvidsDisabled,
+      metrics: caMetrics(this.#metrics, trustDomain, this.#clock),
+    })
+  }
+
+  #issuer(authorities: AuthorityManager, store: Store): Issuer {
+    const { trustDomain, defaultX509SvidTtlMs, defaultJwtSvidTtlMs, agentTtlMs } = this.#config
+    return new Issuer({
+      trustDomain,
+      authorities,
+      issuanceLog: store.issuance,
+      clock: this.#clock,
+      jwtIssuer: this.#config.jwtIssuer,
+      onSigned: (kind) => this.#metrics.count(['server_ca', 'sign', kind]),
+      ttls: {
+        x509SvidTtlSeconds: defaultX509SvidTtlMs / 1000,
+        jwtSvidTtlSeconds: defaultJwtSvidTtlMs / 1000,
+        agentSvidTtlSeconds: (agentTtlMs ?? defaultX509SvidTtlMs) / 1000,
+        caTtlSeconds: this.#config.caTtlMs / 1000,
+      },
+    })
+  }
+
+  #svidRotator(issuer: Issuer): ServerSvidRotator {
+    return new ServerSvidRotator({
+      signer: issuer,
+      keyType: this.#config.caKeyType,
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'svid_rotator' }),
+      onRotated: () => this.#endpoints?.updateCredentials(),
+    })
+  }
+
+  async #listen(parts: {
+    readonly plugins: ServerPlugins
+    readonly store: Store
+    readonly bundle: OwnBundle
+    readonly issuer: Issuer
+    readonly svid: ServerSvidRotator
+    readonly certificates: ClientCertificates
+    readonly registration: RegistrationState
+  }): Promise<EndpointAddresses> {
+    const { plugins, store, bundle, issuer, svid, certificates } = parts
+    const { trustDomain, socketPath, bindAddress, bindPort } = this.#config
+    const attestation = new AgentAttestation({
+      trustDomain,
+      state: { records: this.#registry, store },
+      signer: issuer,
+      attestors: plugins.nodeAttestors,
+      clock: this.#clock,
+      agentIdAsSelector: this.#config.experimental.usesAgentSpiffeIdAsSelector,
+    })
+    const served = serverServices({
+      config: this.#config,
+      registry: this.#registry,
+      store,
+      bundle,
+      issuer,
+      attestation,
+      registration: parts.registration,
+      svid,
+      metrics: this.#metrics,
+      clock: this.#clock,
+      log: this.#log,
+    })
+    const endpoints = new Endpoints({
+      ...served,
+      socketPath,
+      bindAddress,
+      bindPort,
+      svid: () => svid.current(),
+      verifyClient: certificates.verify,
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'endpoints' }),
+    })
+    this.#closers.push(() => endpoints.stop())
+    const addresses = await endpoints.start()
+    this.#endpoints = endpoints
+    return addresses
+  }
+
+  #startTasks(parts: {
+    readonly svid: ServerSvidRotator
+    readonly bundle: OwnBundle
+    readonly store: Store
+    readonly registration: RegistrationState
+  }): void {
+    const { svid, bundle, store } = parts
+    const { signal } = this.#stopping
+    const clock = this.#clock
+    const startedAtMs = clock.nowMs()
+    const log = this.#log
+    const { journals } = this.#registry
+    this.#run(pruneEntriesPeriodically(parts.registration, log, signal))
+    this.#run(runCaMaintenance({ bundle, journals, store, clock, log, signal }))
+    const tasks: PeriodicTask[] = [
+      {
+        failure: 'Could not rotate server SVID',
+        intervalMs: serverSvidTickMs,
+        work: () => svid.tick(),
+      },
+      {
+        failure: 'Failed to count',
+        intervalMs: uptimeIntervalMs,
+        work: () => {
+          this.#metrics.gauge(['uptime_in_ms'], clock.nowMs() - startedAtMs)
+          return Promise.resolve()
+        },
+      },
+    ]
+    const { nodePruning } = this.#config
+    if (nodePruning) tasks.push(this.#nodePruning(nodePruning, store))
+    for (const task of tasks) this.#run(runPeriodically(task, { clock, log, signal }))
+  }
+
+  #nodePruning(config: NodePruningConfig, store: Store): PeriodicTask {
+    const { expiredForMs, batchSize, includesNonReattestable } = config
+    const actor = { class: 'server', id: 'node pruning' } as const
+    const cause: Cause = { actor, requestId: '', reason: 'node prune' }
+    return {
+      failure: 'Error pruning expired agents',
+      intervalMs: nodePruneIntervalMs + (2 * this.#spread - 1) * nodePruneJitterMs,
+      work: async () => {
+        const pruned = await pruneNodes({
+          state: { records: this.#registry, store },
+          cause,
+          expiredBeforeSeconds: Math.floor((this.#clock.nowMs() - expiredForMs) / 1000),
+          includesNonReattestable,
+          batchSize,
+        })
+        if (pruned.length > 0) this.#log.info('Pruned expired agents', { count: pruned.length })
+      },
+    }
+  }
+
+  /** Lets a task run until the server stops; stopping waits for it. */
+  #run(task: Promise<void>): void {
+    this.#closers.push(() => task)
+    task.catch((error: unknown) => {
+      this.#log.error('A task of the server has failed', { error: messageOf(error) })
+    })
+  }
+}
+
+/** Options of {@link runServer}. */
+export interface RunServerOptions extends ServerOptions {
+  /** Ends the server when it aborts, also while it starts. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs a server until the signal aborts.
+ *
+ * @returns the exit code: 0 after a graceful stop, 1 when it could not start
+ */
+export async function runServer(
+  config: ResolvedServerConfig,
+  options: RunServerOptions,
+): Promise<number> {
+  const { log, signal, version } = options
+  tightenUmask(log)
+  log.info('Configured', {
+    admin_ids: `[${config.adminIds.join(' ')}]`,
+    data_dir: config.dataDir,
+    launch_log_level: log.level,
+    version,
+  })
+  const server = new Server(config, options)
+  try {
+    await server.start()
+  } catch (error) {
+    if (!signal.aborted) {
+      log.error('Fatal run error', { error: messageOf(error) })
+      log.error('Server crashed', { error: messageOf(error) })
+      return 1
+    }
+  }
+  if (!signal.aborted) {
+    await new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+  }
+  await server.stop()
+  log.info('Server stopped gracefully')
+  return 0
+}
+
+/** Nothing the server makes may be read or written by others. */
+function tightenUmask(log: RootLogger): void {
+  const least = 0o027
+  const current = process.umask()
+  if ((current & least) === least) return
+  const octal = (mask: number): string => mask.toString(8).padStart(4, '0')
+  log.warn(`Current umask ${octal(current)} is too permissive; setting umask ${octal(least)}`)
+  process.umask(current | least)
+}

@@ -1,0 +1,56 @@
+import type { CheckResult, HealthCheck } from '@mini-spire/runtime/health/health-checks'
+import { messageOf } from '@mini-spire/sdk/errors'
+import type { OwnBundle } from '../bundle/own-bundle.ts'
+import type { AuthorityManager } from '../ca/authority-manager.ts'
+import type { Issuer } from '../issuance/issuer.ts'
+import type { Store } from '../store/store.ts'
+
+/** What the server's health is asked of. */
+export interface ServerHealthOptions {
+  readonly store: Pick<Store, 'writeFailure'>
+  readonly bundle: Pick<OwnBundle, 'get'>
+  readonly issuer: Pick<Issuer, 'checkHealth'>
+  readonly authorities: Pick<AuthorityManager, 'hasFailedTooOften'>
+}
+
+const well: CheckResult = { isLive: true, isReady: true }
+
+function ill(key: string, reason: string): CheckResult {
+  return { isLive: false, isReady: false, details: { [key]: reason } }
+}
+
+/** The server's health checks, under SPIRE's names. */
+export function serverHealthChecks(options: ServerHealthOptions): readonly HealthCheck[] {
+  const { store, bundle, issuer, authorities } = options
+  return [
+    {
+      name: 'catalog.datastore',
+      check: () => {
+        const failure = store.writeFailure
+        return failure ? ill('list_bundle_err', messageOf(failure)) : well
+      },
+    },
+    {
+      name: 'server',
+      check: () => (bundle.get() ? well : ill('get_bundle_err', 'bundle not found')),
+    },
+    {
+      name: 'server.ca',
+      check: async () => {
+        try {
+          await issuer.checkHealth()
+          return well
+        } catch (error) {
+          return ill('sign_x509_svid_err', messageOf(error))
+        }
+      },
+    },
+    {
+      name: 'server.ca.rotator',
+      check: () =>
+        authorities.hasFailedTooOften
+          ? ill('rotation_err', 'rotations exceed the threshold number of failures')
+          : well,
+    },
+  ]
+}
