@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto'
 import type { ExpectStatic, SuiteFactory, TestFunction } from 'vitest'
-import { type KeyManager, keyTypes, type SignatureHash } from './key-manager.ts'
+import { type KeyManager, type KeyType, keyTypes, type SignatureHash } from './key-manager.ts'
 import { KeyManagerError } from './key-manager-error.ts'
 
 /** The test functions that the suite is written with. */
@@ -10,11 +10,12 @@ export interface ContractTools {
   readonly expect: ExpectStatic
 }
 
-/** What every key manager does. `open` makes an empty one. */
+/** What every key manager does. `open` makes an empty one; `types` are those it is tried with. */
 export function keyManagerContract(
   { describe, it, expect }: ContractTools,
   name: string,
   open: () => Promise<KeyManager>,
+  types: readonly KeyType[] = keyTypes,
 ): void {
   const data = Buffer.from('to be signed')
 
@@ -45,7 +46,7 @@ export function keyManagerContract(
       expect(await keys.listKeys()).toEqual([])
     })
 
-    for (const type of keyTypes) {
+    for (const type of types) {
       it(`signs with ${type}, and the public key verifies`, async () => {
         const keys = await open()
         const key = await keys.generateKey('one', type)
@@ -66,6 +67,21 @@ export function keyManagerContract(
       expect(signature).toHaveLength(64)
       expect(isSignedBy(key.publicKey, 'sha256', signature, 'ieee-p1363')).toBe(true)
     })
+
+    it('signs many at once, each what it was given', async () => {
+      const keys = await open()
+      const key = await keys.generateKey('one', 'rsa-2048')
+      const texts = Array.from({ length: 20 }, (_, index) => Buffer.from(`text ${index}`))
+      const signatures = await Promise.all(texts.map((text) => key.sign(text, { hash: 'sha256' })))
+      const publicKey = createPublicKey({
+        key: Buffer.from(key.publicKey),
+        format: 'der',
+        type: 'spki',
+      })
+      texts.forEach((text, index) => {
+        expect(verify('sha256', text, publicKey, signatures[index] ?? Buffer.of())).toBe(true)
+      })
+    }, 60_000)
 
     it('finds keys again by their IDs', async () => {
       const keys = await open()

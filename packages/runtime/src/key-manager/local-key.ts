@@ -6,8 +6,13 @@ import { KeyManagerError } from './key-manager-error.ts'
 const generate = promisify(generateKeyPair)
 const signInPool = promisify(sign)
 
+/** How many signatures of one key are on the thread pool at once: half of its threads, files and hashes need the others. */
+const maxPoolSignatures = 2
+
 /**
  * A signing key whose private half is in this process: what the memory and disk key managers hand out.
+ *
+ * It signs synchronously, RSA-4096 apart: two milliseconds, sixteen times in a row, would hold up everybody else.
  *
  * Once {@link LocalKey.retire} was called it refuses to sign: another key has taken its ID.
  */
@@ -15,23 +20,34 @@ export class LocalKey implements SigningKey {
   readonly id: string
   readonly type: KeyType
   readonly publicKey: Uint8Array
+  readonly signSync?: (data: Uint8Array, options: SignOptions) => Uint8Array
   readonly #privateKey: KeyObject
   #isRetired = false
+  #inPool = 0
+  readonly #waiting: (() => void)[] = []
 
   constructor(id: string, type: KeyType, privateKey: KeyObject) {
     this.id = id
     this.type = type
     this.#privateKey = privateKey
     this.publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
+    if (type !== 'rsa-4096')
+      this.signSync = (data, options) => sign(options.hash, data, this.#input(options))
   }
 
-  signSync(data: Uint8Array, options: SignOptions): Uint8Array {
-    return sign(options.hash, data, this.#input(options))
-  }
-
-  /** Signs on the thread pool: the event loop goes on meanwhile, which an RSA-4096 signature is worth. */
+  /** Signs on the thread pool: the event loop goes on meanwhile. */
   async sign(data: Uint8Array, options: SignOptions): Promise<Uint8Array> {
-    return await signInPool(options.hash, data, this.#input(options))
+    if (this.#inPool >= maxPoolSignatures)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#inPool++
+    try {
+      return await signInPool(options.hash, data, this.#input(options))
+    } finally {
+      // Whoever waits takes over the place.
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#inPool--
+    }
   }
 
   tlsKey(): KeyObject {

@@ -8,7 +8,7 @@ const clock = new FakeClock()
 const measured = async (): Promise<MeasuredKeyManager> =>
   new MeasuredKeyManager({ keys: new MemoryKeyManager(), clock, observe: () => {} })
 
-keyManagerContract({ describe, it, expect }, 'measured', measured)
+keyManagerContract({ describe, it, expect }, 'measured', measured, ['ec-p256'])
 
 describe('a measured key manager', () => {
   it('tells of each call and of its failures', async () => {
