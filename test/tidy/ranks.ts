@@ -75,7 +75,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'plugins/catalog.ts': 10,
     'transport/': 10,
     'server.ts': 11,
-    'index.ts': 11,
+    'index.ts': 11.5,
     'cli/': 12,
   },
   agent: {
