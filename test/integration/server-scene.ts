@@ -31,7 +31,7 @@ import { Server } from '@mini-spire/server/server'
 /** Settings that differ from a plain server's. */
 export interface ServerSceneOptions {
   readonly config?: Partial<ResolvedServerConfig>
-  /** The `plugins` block, as HCL. */
+  /** Plugins beside the store and the key manager, as HCL. */
   readonly plugins?: string
 }
 
@@ -131,9 +131,10 @@ export class ServerScene implements AsyncDisposable {
   }
 
   #config(): ResolvedServerConfig {
-    const plugins =
-      this.#options.plugins ??
-      `KeyManager "disk" { plugin_data { keys_path = "${this.folder}/keys.json" } }`
+    const plugins = `
+      DataStore "level" { plugin_data {} }
+      KeyManager "disk" { plugin_data { keys_path = "${this.folder}/keys.json" } }
+      ${this.#options.plugins ?? ''}`
     const noLog = { file: undefined, level: 'debug', format: 'json', hasSourceLocation: false }
     return {
       trustDomain,

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@mini-spire/runtime/clock'
 import { systemClock } from '@mini-spire/runtime/clock'
+import { checkPlugins } from '@mini-spire/runtime/config/check-plugins'
 import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
 import { HealthListener } from '@mini-spire/runtime/health/health-listener'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
@@ -13,6 +14,7 @@ import { pruneNodes } from './attestation/prune-nodes.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
 import { AuthorityManager } from './ca/authority-manager.ts'
 import { runCaMaintenance } from './ca/maintenance.ts'
+import { serverPluginKinds } from './config/plugin-kinds.ts'
 import type { NodePruningConfig, ResolvedServerConfig } from './config/resolved-config.ts'
 import { Issuer } from './issuance/issuer.ts'
 import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
@@ -110,6 +112,7 @@ export class Server implements AsyncDisposable {
   async #start(): Promise<EndpointAddresses> {
     const { trustDomain, dataDir } = this.#config
     await mkdir(dataDir, { recursive: true, mode: 0o755 })
+    checkPlugins(this.#config.plugins, serverPluginKinds)
     await this.#startMetrics()
     const certificates = this.#clientCertificates()
     const plugins = await loadPlugins(this.#config.plugins, {
@@ -283,6 +286,7 @@ export class Server implements AsyncDisposable {
       verifyClient: certificates.verify,
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'endpoints' }),
+      apiLog: this.#log.with({ subsystem_name: 'api' }),
     })
     this.#closers.push(() => endpoints.stop())
     const addresses = await endpoints.start()

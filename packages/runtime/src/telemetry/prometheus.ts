@@ -12,7 +12,9 @@ const maxSeries = 20_000
 
 /** Makes a sink whose names start with `prefix` (`spire_server`). Loads the client library on first use. */
 export async function createPrometheusSink(prefix: string): Promise<PrometheusSink> {
-  const { Counter, Gauge, Registry, Summary } = await import('prom-client')
+  // Its default export: bundled, a CommonJS module has no other.
+  const { default: client } = await import('prom-client')
+  const { Counter, Gauge, Registry, Summary } = client
   const registry = new Registry()
   const families = new Map<string, ReturnType<typeof createFamily>>()
   const seen = new Set<string>()

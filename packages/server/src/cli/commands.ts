@@ -53,6 +53,7 @@ export function serverCommands(): readonly CommandEntry[] {
       () => import('./logger/reset.ts'),
     ),
     entry('logger set', 'Sets the logger details', () => import('./logger/set.ts')),
+    entry('run', 'Runs the server', () => import('./run.ts')),
     entry('token generate', 'Generates a join token', () => import('./token/generate.ts')),
     entry('validate', 'Validates a SPIRE server configuration file', () => import('./validate.ts')),
   ]

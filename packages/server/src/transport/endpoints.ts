@@ -35,6 +35,8 @@ export interface EndpointsOptions {
   readonly verifyClient: (chain: readonly Uint8Array[]) => { readonly spiffeId: string }
   readonly clock: Clock
   readonly log: Logger
+  /** What the lines of calls go to. */
+  readonly apiLog: Logger
 }
 
 /** Where a server listens. */
@@ -55,12 +57,13 @@ export class Endpoints implements ConnectionCutter {
 
   /** @throws {AuthorizationError} for a method that the policy has no row for */
   constructor(options: EndpointsOptions) {
-    const { services, localServices, hooks, clock, log } = options
+    const { services, localServices, hooks, clock } = options
     const all = [...services, ...localServices]
     assertPolicies(all.flatMap(({ methods }) => methods.map(({ path }) => path)))
     this.#options = options
-    this.#local = new GrpcHost({ services: all, hooks, clock, log })
-    this.#remote = new GrpcHost({ services, hooks, clock, log })
+    const host = { hooks, clock, log: options.apiLog }
+    this.#local = new GrpcHost({ ...host, services: all })
+    this.#remote = new GrpcHost({ ...host, services })
   }
 
   /** Listens; both addresses are open, or neither. */
