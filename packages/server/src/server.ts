@@ -13,7 +13,7 @@ import { AgentAttestation } from './attestation/attest-agent.ts'
 import { pruneNodes } from './attestation/prune-nodes.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
 import { AuthorityManager } from './ca/authority-manager.ts'
-import { runCaMaintenance } from './ca/maintenance.ts'
+import { type PruningOutcome, runCaMaintenance } from './ca/maintenance.ts'
 import { serverPluginKinds } from './config/plugin-kinds.ts'
 import type { NodePruningConfig, ResolvedServerConfig } from './config/resolved-config.ts'
 import { Issuer } from './issuance/issuer.ts'
@@ -29,7 +29,7 @@ import { ClientCertificates } from './transport/client-certificates.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
 import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
-import { caMetrics, startMetrics } from './transport/server-metrics.ts'
+import { caMetrics, countPruning, measuredKeys, startMetrics } from './transport/server-metrics.ts'
 import { ServerSvidRotator, serverSvidTickMs } from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
@@ -202,7 +202,7 @@ export class Server implements AsyncDisposable {
     const { trustDomain, caKeyType, jwtKeyType, caTtlMs, caSubject } = this.#config
     return new AuthorityManager({
       trustDomain,
-      keyManager: plugins.keyManager,
+      keyManager: measuredKeys(this.#metrics, plugins.keyManager, this.#clock),
       bundle,
       store,
       journals: this.#registry.journals,
@@ -307,7 +307,8 @@ export class Server implements AsyncDisposable {
     const log = this.#log
     const { journals } = this.#registry
     this.#run(pruneEntriesPeriodically(parts.registration, log, signal))
-    this.#run(runCaMaintenance({ bundle, journals, store, clock, log, signal }))
+    const onPruned = (outcome: PruningOutcome): void => countPruning(this.#metrics, outcome)
+    this.#run(runCaMaintenance({ bundle, journals, store, clock, log, onPruned, signal }))
     const tasks: PeriodicTask[] = [
       {
         failure: 'Could not rotate server SVID',

@@ -11,6 +11,15 @@ const pruneJournalsIntervalMs = 8 * hourMs
 /** How long an authority stays in the bundle after it expired. */
 const bundleMarginMs = 24 * hourMs
 
+/** How a run went. */
+export interface PruningOutcome {
+  readonly durationMs: number
+  /** Whether the bundle was changed. */
+  readonly isChanged: boolean
+  /** Undefined when it succeeded. */
+  readonly error: unknown
+}
+
 /** Options of {@link runCaMaintenance}. */
 export interface CaMaintenanceOptions {
   readonly bundle: OwnBundle
@@ -18,12 +27,8 @@ export interface CaMaintenanceOptions {
   readonly store: Pick<Store, 'commit'>
   readonly clock: Clock
   readonly log: Logger
-  /** Told of each run; `isChanged` says whether the bundle was. */
-  readonly onPruned?: (outcome: {
-    readonly durationMs: number
-    readonly isChanged: boolean
-    readonly error: unknown
-  }) => void
+  /** Told of each run. */
+  readonly onPruned?: (outcome: PruningOutcome) => void
   readonly signal: AbortSignal
 }
 

@@ -1,6 +1,11 @@
 import { hostname } from 'node:os'
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { TelemetryConfig } from '@mini-spire/runtime/config/daemon-config'
+import type { KeyManager } from '@mini-spire/runtime/key-manager/key-manager'
+import {
+  type KeyManagerObserver,
+  MeasuredKeyManager,
+} from '@mini-spire/runtime/key-manager/measured-key-manager'
 import { refineMetrics } from '@mini-spire/runtime/telemetry/labels'
 import { type Metrics, measureCall, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
 import { MetricsListener } from '@mini-spire/runtime/telemetry/metrics-listener'
@@ -9,6 +14,7 @@ import { isSpiffeError } from '@mini-spire/sdk/errors'
 import { GrpcStatus, grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { CaMetrics } from '../ca/ca-metrics.ts'
+import type { PruningOutcome } from '../ca/maintenance.ts'
 
 const defaultPrefix = 'spire_server'
 
@@ -62,6 +68,27 @@ export function caMetrics(metrics: Metrics, trustDomain: TrustDomain, clock: Clo
       metrics.gauge([...rotate, 'ttl'], notAfterSeconds - clock.nowMs() / 1000, labels)
     },
   }
+}
+
+/** Counts the calls of the key manager; when nobody scrapes, it is used as it is. */
+export function measuredKeys(metrics: Metrics, keys: KeyManager, clock: Clock): KeyManager {
+  if (metrics === noMetrics) return keys
+  const observe: KeyManagerObserver = (call, { durationMs, error }) =>
+    measureCall(metrics, { key: ['server_key_manager', call], durationMs, code: codeOf(error) })
+  return new MeasuredKeyManager({ keys, clock, observe })
+}
+
+/** Counts a run of the pruning of the own bundle or the journals; SPIRE has one name for both. */
+export function countPruning(
+  metrics: Metrics,
+  { durationMs, isChanged, error }: PruningOutcome,
+): void {
+  measureCall(metrics, {
+    key: ['ca', 'manager', 'bundle', 'prune'],
+    durationMs,
+    code: codeOf(error),
+  })
+  if (isChanged) metrics.count(['ca', 'manager', 'bundle', 'pruned'])
 }
 
 /** The status that metrics give a failure; `OK` for none. */
