@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Logger } from '../log/logger.ts'
 import { descriptorOf, loadPeerCalls, type PeerCalls } from '../peer/peer-calls.ts'
-import { pinUnixPeer } from '../peer/unix-peer.ts'
+import { identifyUnixPeer, pinUnixPeer } from '../peer/unix-peer.ts'
 import type { ConnectionTable } from './connections.ts'
 import type { HostLimits } from './host-limits.ts'
 import { ListenError } from './listen-error.ts'
@@ -16,6 +16,12 @@ export interface UnixListenOptions {
   readonly mode: number
   /** Mode of its directory when that has to be made. */
   readonly directoryMode: number
+  /**
+   * Whether callers whose process the kernel cannot name (outside our pid namespace) may connect; their pid is 0.
+   *
+   * @default false
+   */
+  readonly acceptsUnidentified?: boolean
 }
 
 /** What a {@link UnixListener} is made of. */
@@ -71,7 +77,8 @@ export class UnixListener {
     const { connections, limits, log, accept } = this.#options
     if (connections.size >= limits.maxConnections) return void socket.destroy()
     try {
-      const peer = pinUnixPeer(descriptorOf(socket), calls)
+      const identify = this.#options.acceptsUnidentified ? identifyUnixPeer : pinUnixPeer
+      const peer = identify(descriptorOf(socket), calls)
       socket.once('close', () => peer.release())
       if (connections.sizeOf(`pid:${peer.pid}`) >= limits.maxConnectionsPerAddress) {
         return void socket.destroy()

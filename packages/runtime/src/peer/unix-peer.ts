@@ -42,6 +42,19 @@ export function pinUnixPeer(fd: number, calls: PeerCalls): PinnedPeer {
   }
 }
 
+/**
+ * Describes whoever connected as far as the kernel can: pinned when it names the process, else (pid 0: outside our pid
+ * namespace, as with a socket that a container shares) by user and group only. For sockets on which being able to connect
+ * is all a caller has to prove.
+ *
+ * @throws {PeerError} `ERR_PEER_GONE` when the process has ended
+ */
+export function identifyUnixPeer(fd: number, calls: PeerCalls): PinnedPeer {
+  const credentials = calls.credentials(fd)
+  if (credentials.pid > 0) return pinUnixPeer(fd, calls)
+  return { kind: 'unix', ...credentials, assertAlive: () => {}, release: () => {} }
+}
+
 interface LinuxPeerOptions {
   readonly credentials: PeerCredentials
   readonly pidfd: number

@@ -84,6 +84,7 @@ export class Endpoints implements ConnectionCutter {
         path: socketPath,
         mode: socketMode,
         directoryMode: socketDirectoryMode,
+        acceptsUnidentified: true,
       })
       const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
       log.info('Starting Server APIs', { network: 'tcp', address })
