@@ -34,6 +34,8 @@ export interface UnixListenerOptions extends UnixListenOptions {
 
 /** How many connections the kernel holds until they are accepted; Node's own 511 drops a herd. */
 const backlog = 4096
+/** What `sockaddr_un` holds, its final zero left out. */
+const maxPathBytes = 107
 
 /** A Unix socket on which every connection is tied to the process that opened it. */
 export class UnixListener {
@@ -48,6 +50,10 @@ export class UnixListener {
   /** @throws {ListenError} */
   async listen(): Promise<void> {
     const { path, mode, directoryMode } = this.#options
+    // The system would cut a longer one short, without a word, and listen elsewhere.
+    if (Buffer.byteLength(path) > maxPathBytes) {
+      throw listenFailed(path, `the path is longer than ${maxPathBytes} bytes`)
+    }
     const calls = await loadPeerCalls()
     prepareDirectory(dirname(path), directoryMode)
     removeStale(path)
@@ -60,7 +66,11 @@ export class UnixListener {
     this.#server.on('error', (error) => {
       this.#options.log.warn('Listener failed to accept', { error: messageOf(error) })
     })
-    chmodSync(path, mode)
+    try {
+      chmodSync(path, mode)
+    } catch (cause) {
+      throw listenFailed(path, cause)
+    }
   }
 
   /** Stops accepting; Node removes the socket file. Connections are the host's. */
