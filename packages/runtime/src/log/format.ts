@@ -76,6 +76,7 @@ function withoutClashes(fields: LogFields): LogFields {
 function jsonValue(value: unknown): unknown {
   if (value instanceof Error) return value.message
   if (typeof value === 'bigint') return value.toString()
+  if (value instanceof Date) return value.toISOString().replace(/\.?0*Z$/, 'Z')
   return value
 }
 
@@ -90,11 +91,17 @@ function printed(value: unknown): string {
   if (value === undefined || value === null) return '<nil>'
   if (value instanceof Error) return value.message
   if (Array.isArray(value)) return `[${value.map(printed).join(' ')}]`
-  if (value instanceof Date) return value.toISOString()
+  if (value instanceof Date) return printedInstant(value)
   if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
     return JSON.stringify(value)
   }
   return String(value)
+}
+
+/** As Go prints an instant in UTC: `2026-11-25 17:48:33.25 +0000 UTC`. */
+function printedInstant(instant: Date): string {
+  const [date, time = ''] = instant.toISOString().split('T')
+  return `${date} ${time.replace(/\.?0*Z$/, '')} +0000 UTC`
 }
 
 /** RFC 3339 in the local zone, to the second or with its fraction. */

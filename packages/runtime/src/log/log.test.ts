@@ -53,6 +53,24 @@ describe('a log line', () => {
     ])
   })
 
+  it('prints instants as Go does, in UTC', () => {
+    const instants = {
+      a: new Date('2026-11-25T17:48:30Z'),
+      b: new Date('2026-11-25T17:48:30.250Z'),
+    }
+    const plain = lines('plain')
+    plain.log.info('x', instants)
+    expect(plain.written[0]).toContain(
+      'a="2026-11-25 17:48:30 +0000 UTC" b="2026-11-25 17:48:30.25 +0000 UTC"',
+    )
+    const json = lines('json')
+    json.log.info('x', instants)
+    expect(JSON.parse(json.written[0] ?? '')).toMatchObject({
+      a: '2026-11-25T17:48:30Z',
+      b: '2026-11-25T17:48:30.25Z',
+    })
+  })
+
   it('cannot be forged by a value with a line break', () => {
     const { log, written } = lines('plain')
     log.info('a\nlevel=error', { key: 'b\nlevel=fatal' })
