@@ -97,7 +97,8 @@ function isInteger(value: unknown, kind: 'int32' | 'int64'): boolean {
 }
 
 function typeOf(shape: JsonShape): string {
-  if (shape.kind === 'list') return `[]${typeOf(shape.element)}`
+  if (shape.kind === 'list')
+    return `[]${shape.element.kind === 'object' ? '*' : ''}${typeOf(shape.element)}`
   return shape.kind === 'object' ? shape.type : shape.kind
 }
 

@@ -1,4 +1,5 @@
 import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
+import { formatGoDuration } from '../config/go-duration.ts'
 import { CommandError } from './usage-error.ts'
 
 /** A SPIFFE ID as messages carry it. */
@@ -31,15 +32,21 @@ export function parseSelector(text: string): { type: string; value: string } {
  * @param prefix what the message begins with
  * @throws {CommandError}
  */
-export function checkInt32(value: number, prefix: string, type = 'int'): number {
+export function checkInt32(
+  value: number,
+  prefix: string,
+  printed: string = `int(${value})`,
+): number {
   if (value >= -(2 ** 31) && value < 2 ** 31) return value
-  throw new CommandError(`${prefix}overflow converting ${type}(${value}) to int32`)
+  throw new CommandError(`${prefix}overflow converting ${printed} to int32`)
 }
 
 /** Whole seconds of nanoseconds, rounded up. @throws {CommandError} beyond 32 bits */
 export function ttlSeconds(nanoseconds: bigint): number {
   const seconds = (nanoseconds + 999_999_999n) / 1_000_000_000n
-  return checkInt32(Number(seconds), 'invalid value for TTL: ', 'time.Duration')
+  // SPIRE counts seconds in a duration type, so the number of seconds prints as if it were nanoseconds.
+  const printed = `time.Duration(${formatGoDuration(seconds)})`
+  return checkInt32(Number(seconds), 'invalid value for TTL: ', printed)
 }
 
 /** `1 agent`, `2 agents`. */

@@ -31,6 +31,8 @@ export function serverCommands(): readonly CommandEntry[] {
       'Shows the details of an attested agent given its SPIFFE ID',
       () => import('./agent/show.ts'),
     ),
+    entry('bundle count', 'Count bundles', () => import('./bundle/count.ts')),
+    entry('bundle show', 'Prints server CA bundle to stdout', () => import('./bundle/show.ts')),
     entry(
       'debug getinfo',
       'Prints debug information about the server',
@@ -46,6 +48,7 @@ export function serverCommands(): readonly CommandEntry[] {
     ),
     entry('entry update', 'Updates registration entries', () => import('./entry/update.ts')),
     entry('healthcheck', 'Determines server health status', () => import('./healthcheck.ts')),
+    entry('jwt mint', 'Mints a JWT-SVID', () => import('./jwt/mint.ts')),
     entry('logger get', 'Gets the logger details', () => import('./logger/get.ts')),
     entry(
       'logger reset',
@@ -56,5 +59,6 @@ export function serverCommands(): readonly CommandEntry[] {
     entry('run', 'Runs the server', () => import('./run.ts')),
     entry('token generate', 'Generates a join token', () => import('./token/generate.ts')),
     entry('validate', 'Validates a SPIRE server configuration file', () => import('./validate.ts')),
+    entry('x509 mint', 'Mints an X509-SVID', () => import('./x509/mint.ts')),
   ]
 }
