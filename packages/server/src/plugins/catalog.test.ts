@@ -1,0 +1,61 @@
+import { systemClock } from '@mini-spire/runtime/clock'
+import { parseConfig } from '@mini-spire/runtime/config/parse'
+import { readPlugins } from '@mini-spire/runtime/config/read-plugins'
+import { silentLogger } from '@mini-spire/runtime/log/logger'
+import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { describe, expect, it } from 'vitest'
+import { loadPlugins } from './catalog.ts'
+
+const load = (plugins: string) =>
+  loadPlugins(readPlugins(parseConfig(plugins)), {
+    trustDomain: TrustDomain.parse('example.org'),
+    clock: systemClock,
+    log: silentLogger,
+    ownRoots: () => [],
+  })
+const memory = 'KeyManager "memory" {}'
+
+describe('loadPlugins refuses', () => {
+  it.each([
+    ['', 'plugin type "KeyManager" constraint not satisfied: expected exactly 1 but got 0'],
+    [
+      `${memory} KeyManager "disk" { plugin_data { keys_path = "/nowhere/keys.json" } }`,
+      'plugin type "KeyManager" constraint not satisfied: expected exactly 1 but got 2',
+    ],
+    [
+      'KeyManager "nope" {}',
+      'failed to load plugin "nope": no built-in plugin "nope" for type "KeyManager"',
+    ],
+    [
+      `${memory} NodeAttestor "x509pop" { plugin_data {} }`,
+      'failed to configure plugin "x509pop": rpc error: code = InvalidArgument desc = one of ca_bundle_path or ca_bundle_paths must be configured',
+    ],
+    [
+      'KeyManager "disk" { plugin_data {} }',
+      'failed to configure plugin "disk": rpc error: code = InvalidArgument desc = keys_path is required',
+    ],
+    [`${memory} Foo "bar" {}`, 'unsupported plugin type "Foo"'],
+    [
+      `${memory} Notifier "k8sbundle" {}`,
+      'failed to load plugin "k8sbundle": no built-in plugin "k8sbundle" for type "Notifier"',
+    ],
+  ])('%s', async (plugins, message) => {
+    await expect(load(plugins)).rejects.toMatchObject({ message })
+  })
+})
+
+describe('loadPlugins', () => {
+  it('serves join tokens without a plugin, and skips what is disabled', async () => {
+    const { nodeAttestors } = await load(
+      `${memory} NodeAttestor "join_token" {} NodeAttestor "x509pop" { enabled = false }`,
+    )
+    expect([...nodeAttestors.keys()]).toEqual([])
+  })
+
+  it('knows attestors by name', async () => {
+    const { nodeAttestors } = await load(
+      `${memory} NodeAttestor "x509pop" { plugin_data { mode = "spiffe" } }`,
+    )
+    expect([...nodeAttestors.keys()]).toEqual(['x509pop'])
+  })
+})
