@@ -1,0 +1,94 @@
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TestCa } from '@mini-spire/sdk/testing'
+import { pemEncode } from '@mini-spire/sdk/x509'
+import { describe, expect, it } from 'vitest'
+import { attest, newCsr, ServerScene } from './server-scene.ts'
+
+const ca = TestCa.create('nodes.example')
+
+/** A server that trusts the CA's nodes. */
+async function start(): Promise<{ readonly scene: ServerScene; readonly remove: () => void }> {
+  const folder = mkdtempSync(join(tmpdir(), 'mini-spire-pop-'))
+  const path = join(folder, 'ca.pem')
+  writeFileSync(path, pemEncode('CERTIFICATE', ca.certificate.raw))
+  const plugins = `NodeAttestor "x509pop" { plugin_data { ca_bundle_path = "${path}" } }`
+  const scene = await ServerScene.start({ plugins })
+  return { scene, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+function node(): { readonly payload: Uint8Array; readonly key: KeyObject } {
+  const svid = ca.issueX509Svid('spiffe://nodes.example/node')
+  const certificates = svid.chain.map(({ raw }) => Buffer.from(raw).toString('base64'))
+  return { payload: Buffer.from(JSON.stringify({ certificates })), key: svid.privateKey }
+}
+
+const answerWith =
+  (key: KeyObject) =>
+  (challenge: Uint8Array): Uint8Array => {
+    const asked = JSON.parse(Buffer.from(challenge).toString()).ecdsa_signature
+    const nonce = Buffer.alloc(32, 9)
+    const both = Buffer.concat([Buffer.from(asked.nonce, 'base64'), nonce])
+    const signature = sign('sha256', both, { key, dsaEncoding: 'ieee-p1363' })
+    const [r, s] = [signature.subarray(0, 32), signature.subarray(32)].map((half) =>
+      half.toString('base64'),
+    )
+    const own = { nonce: nonce.toString('base64'), r, s }
+    return Buffer.from(JSON.stringify({ ecdsa_signature: own }))
+  }
+
+describe('x509pop over the network', () => {
+  it('attests a node, again and again, and never lets its agent renew', async () => {
+    const { scene, remove } = await start()
+    await using _ = scene
+    const { payload, key } = node()
+    const first = await attest(scene.remote(), 'x509pop', payload, answerWith(key))
+    expect(first.id).toMatch(/^spiffe:\/\/example\.org\/spire\/agent\/x509pop\/[0-9a-f]{40}$/)
+    const second = await attest(scene.remote(first), 'x509pop', payload, answerWith(key))
+    expect(second.id).toBe(first.id)
+    const { csr } = await newCsr()
+    await expect(scene.remote(second).agents.renewAgent({ params: { csr } })).rejects.toMatchObject(
+      { statusCode: 7, statusMessage: 'agent must reattest instead of renew' },
+    )
+    const list = { filter: undefined, outputMask: undefined, pageSize: 0, pageToken: '' }
+    const { agents } = await scene.local().agents.listAgents(list)
+    expect(agents).toHaveLength(1)
+    expect(agents[0]).toMatchObject({ attestationType: 'x509pop', canReattest: true })
+    expect(agents[0]?.selectors.every(({ type }) => type === 'x509pop')).toBe(true)
+    remove()
+  })
+
+  it('refuses who does not hold the key, and leaves nothing behind', async () => {
+    const { scene, remove } = await start()
+    await using _ = scene
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const attempt = attest(scene.remote(), 'x509pop', node().payload, answerWith(privateKey))
+    await expect(attempt).rejects.toMatchObject({
+      statusCode: 7,
+      statusMessage:
+        'nodeattestor(x509pop): challenge response verification failed: ECDSA signature verify failed',
+    })
+    expect((await scene.local().agents.countAgents({ filter: undefined })).count).toBe(0)
+    remove()
+  })
+
+  it('says so when the agent leaves without an answer', async () => {
+    const { scene, remove } = await start()
+    await using _ = scene
+    const { csr } = await newCsr()
+    const params = { data: { type: 'x509pop', payload: node().payload }, params: { csr } }
+    const requests = (async function* () {
+      yield { step: { $case: 'params' as const, params } }
+    })()
+    const read = async (): Promise<void> => {
+      for await (const _message of scene.remote().agents.attestAgent(requests));
+    }
+    await expect(read()).rejects.toMatchObject({
+      statusCode: 13,
+      statusMessage: 'failed to receive challenge from agent: EOF',
+    })
+    remove()
+  })
+})
