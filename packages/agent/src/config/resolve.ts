@@ -7,6 +7,7 @@ import {
   checkFeatureFlags,
   durationMs,
   invalid,
+  openConfiguredLog,
   optionalDurationMs,
   resolveHealthChecks,
   resolveLog,
@@ -61,7 +62,7 @@ export function resolveAgentConfig(
     'could not parse synchronization interval: ',
   )
   const logConfig = resolveLog(agent)
-  const log = options.openLog(logConfig)
+  const log = openConfiguredLog(logConfig, options.openLog)
   const caches = resolveCaches(agent, log)
   const trustDomain = parseTrustDomain(agent.trust_domain, log)
   const sockets = resolveSockets(agent)

@@ -1,5 +1,6 @@
 import { quoteGo } from '../go-quote.ts'
 import { findLogLevel } from '../log/log-level.ts'
+import { osErrorText } from '../os-error.ts'
 import { ConfigError } from './config-error.ts'
 import type {
   HealthChecksConfig,
@@ -50,6 +51,19 @@ export function resolveLog(keys: {
   const format = formatOf(keys.log_format)
   const file = keys.log_file === '' ? undefined : keys.log_file
   return { file, level, format, hasSourceLocation: keys.log_source_location }
+}
+
+/**
+ * Opens the log with the function given.
+ *
+ * @throws {ConfigError} in Go's words when its file cannot be opened
+ */
+export function openConfiguredLog<T>(config: LogConfig, open: (config: LogConfig) => T): T {
+  try {
+    return open(config)
+  } catch (error) {
+    throw invalid(osErrorText('open', config.file ?? '', error))
+  }
 }
 
 function formatOf(text: string): LogConfig['format'] {

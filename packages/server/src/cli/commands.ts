@@ -57,6 +57,7 @@ export function serverCommands(): readonly CommandEntry[] {
     ),
     entry('logger set', 'Sets the logger details', () => import('./logger/set.ts')),
     entry('run', 'Runs the server', () => import('./run.ts')),
+    entry('run', 'Runs the server', () => import('./run.ts')),
     entry('token generate', 'Generates a join token', () => import('./token/generate.ts')),
     entry('validate', 'Validates a SPIRE server configuration file', () => import('./validate.ts')),
     entry('x509 mint', 'Mints an X509-SVID', () => import('./x509/mint.ts')),

@@ -1,19 +1,24 @@
 import type { AnyCommand } from '@mini-spire/runtime/cli/command'
 import { defineCommand } from '@mini-spire/runtime/cli/define-command'
+import { untilSignal } from '@mini-spire/runtime/cli/signals'
 import { systemClock } from '@mini-spire/runtime/clock'
+import { ConfigError } from '@mini-spire/runtime/config/config-error'
+import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { openLog } from '@mini-spire/runtime/log/open-log'
 import { version } from '@mini-spire/runtime/version'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { loadServerConfig } from '../config/load.ts'
+import type { ResolvedServerConfig } from '../config/resolved-config.ts'
 import { runServer } from '../server.ts'
 import { runFlags } from './run-flags.ts'
 
-/** `run`: serves until SIGINT or SIGTERM. SIGUSR2 opens the log file anew. */
+/** `run`: a configuration error is a line on standard error; what goes wrong later stands in the log. */
 export const command: AnyCommand = defineCommand({
   name: 'run',
   flags: runFlags,
+  repeatsUsageError: true,
   async run({ values }, terminal) {
-    let loaded: Awaited<ReturnType<typeof loadServerConfig>>
+    let loaded: { readonly config: ResolvedServerConfig; readonly log: RootLogger }
     try {
       loaded = await loadServerConfig({
         path: values.config,
@@ -23,15 +28,12 @@ export const command: AnyCommand = defineCommand({
       })
     } catch (error) {
       terminal.err(`${messageOf(error)}\n`)
+      const details = error instanceof ConfigError ? error.details : []
+      for (const detail of details) terminal.err(`\t${detail}\n`)
       return 1
     }
     const { config, log } = loaded
-    const stopping = new AbortController()
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => stopping.abort())
-    }
-    process.on('SIGUSR1', () => log.info('Reconfigure signal received'))
-    process.on('SIGUSR2', () => log.reopen())
-    return await runServer(config, { log, version, signal: stopping.signal })
+    const signal = untilSignal(log)
+    return runServer(config, { log, signal, clock: systemClock, version })
   },
 })

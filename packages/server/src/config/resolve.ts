@@ -5,6 +5,7 @@ import {
   checkFeatureFlags,
   durationMs,
   invalid,
+  openConfiguredLog,
   optionalDurationMs,
   resolveHealthChecks,
   resolveLog,
@@ -53,7 +54,7 @@ export async function resolveServerConfig(
   const featureFlags = checkFeatureFlags(server.experimental.feature_flags)
   checkRequired(file)
   const logConfig = resolveLog(server)
-  const log = options.openLog(logConfig)
+  const log = openConfiguredLog(logConfig, options.openLog)
   const bindAddress = await resolveBindAddress(server.bind_address, server.bind_port)
   const trustDomain = parseTrustDomain(server.trust_domain, log)
   const federation = resolveFederation(server, log)
