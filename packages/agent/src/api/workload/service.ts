@@ -1,0 +1,228 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import { ApiError } from '@mini-spire/runtime/grpc/api-error'
+import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
+import { bindService, type ServiceBinding } from '@mini-spire/runtime/grpc/service'
+import { messageOf } from '@mini-spire/sdk/errors'
+import {
+  type JWTSVIDRequest,
+  type JWTSVIDResponse,
+  SpiffeWorkloadAPIService,
+  type ValidateJWTSVIDRequest,
+  type ValidateJWTSVIDResponse,
+} from '@mini-spire/sdk/internal/spiffe/workload/workload'
+import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type { WorkloadCache } from '../../cache/workload-cache.ts'
+import type { WorkloadView } from '../../cache/workload-view.ts'
+import type { JwtSvidFetcher } from '../../identity/fetch-jwt-svid.ts'
+import { withoutHintClashes } from '../../identity/hints.ts'
+import { watchView } from '../../identity/watch-view.ts'
+import type { AgentEntry } from '../../model/agent-entry.ts'
+import { selectorKey } from '../../model/selector.ts'
+import type { SelectorSet } from '../../model/selector-set.ts'
+import type { TrustBundle } from '../../model/trust-bundle.ts'
+import type { WorkloadAttestation } from '../../workload-attestation/attest-workload.ts'
+import {
+  encodeJwtBundles,
+  encodeX509Bundles,
+  encodeX509Svids,
+  jwtSvidsToProto,
+  validatedToProto,
+} from './convert.ts'
+import { messages } from './messages.ts'
+import type { WorkloadRateLimit } from './rate-limit.ts'
+import { validateJwtSvid, visibleClaims } from './validate-jwt-svid.ts'
+
+/** Options of {@link WorkloadApi}. */
+export interface WorkloadApiOptions {
+  readonly attestation: WorkloadAttestation
+  readonly cache: WorkloadCache
+  readonly jwtSvids: JwtSvidFetcher
+  readonly requestSvids: () => void
+  readonly rateLimit: WorkloadRateLimit
+  readonly trustDomain: TrustDomain
+  /** Callers without identity get the own bundle. */
+  readonly allowsUnauthenticatedVerifiers: boolean
+  readonly allowedForeignJwtClaims: readonly string[]
+  /** Selectors that may be logged, as `type:value` or a beginning of it that ends before a colon. */
+  readonly logSelectors: readonly string[]
+  readonly ownPid: number
+  readonly clock: Clock
+}
+
+/** The SPIFFE Workload API: X.509 and JWT profiles [SPIFFE Workload API 5, 6]. */
+export class WorkloadApi {
+  readonly #options: WorkloadApiOptions
+  readonly #allowedClaims: ReadonlySet<string>
+  /** One encoding for all streams that show the same. */
+  readonly #x509Answers = new WeakMap<WorkloadView, Uint8Array>()
+  readonly #x509Bundles = new WeakMap<WorkloadView, Uint8Array>()
+  readonly #jwtBundles = new WeakMap<WorkloadView, Uint8Array>()
+
+  constructor(options: WorkloadApiOptions) {
+    this.#options = options
+    this.#allowedClaims = new Set(options.allowedForeignJwtClaims)
+  }
+
+  /** The service, for a host. */
+  bind(): ServiceBinding<CallContext> {
+    return bindService(SpiffeWorkloadAPIService, {
+      fetchX509Svid: (call: CallContext) => this.#watchX509Svids(call),
+      fetchX509Bundles: (call: CallContext) =>
+        this.#watchBundles(call, this.#x509Bundles, encodeX509Bundles),
+      fetchJwtsvid: (call: CallContext, request: JWTSVIDRequest) =>
+        this.#fetchJwtSvid(call, request),
+      fetchJwtBundles: (call: CallContext) =>
+        this.#watchBundles(call, this.#jwtBundles, encodeJwtBundles),
+      validateJwtsvid: (call: CallContext, request: ValidateJWTSVIDRequest) =>
+        this.#validate(call, request),
+      fetchWitsvid: () => {
+        throw new ApiError('unimplemented', messages.witSvidUnimplemented)
+      },
+      fetchWitBundles: () => {
+        throw new ApiError('unimplemented', messages.witBundlesUnimplemented)
+      },
+    })
+  }
+
+  async *#watchX509Svids(call: CallContext): AsyncGenerator<Uint8Array, void, undefined> {
+    const set = await this.#admit(call)
+    for await (const view of watchView(this.#options, set, call.signal)) {
+      if (view.identities.length === 0) throw this.#noIdentity(call, set)
+      yield this.#x509Answer(view, call)
+    }
+  }
+
+  #x509Answer(view: WorkloadView, call: CallContext): Uint8Array {
+    const known = this.#x509Answers.get(view)
+    if (known) return known
+    const kept = withoutHintClashes(view.identities, ({ entry }) => entry, call.log)
+    const answer = encodeX509Svids(view, kept)
+    this.#x509Answers.set(view, answer)
+    return answer
+  }
+
+  async *#watchBundles(
+    call: CallContext,
+    answers: WeakMap<WorkloadView, Uint8Array>,
+    encode: (bundles: readonly TrustBundle[]) => Uint8Array,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const set = await this.#admit(call)
+    let last: Uint8Array | undefined
+    for await (const view of watchView(this.#options, set, call.signal)) {
+      const hasIdentity = view.identities.length > 0
+      if (!hasIdentity && !this.#options.allowsUnauthenticatedVerifiers)
+        throw this.#noIdentity(call, set)
+      const answer = answers.get(view) ?? encode(bundlesOf(view))
+      answers.set(view, answer)
+      if (last && Buffer.compare(last, answer) === 0) continue
+      last = answer
+      yield answer
+    }
+  }
+
+  async #fetchJwtSvid(call: CallContext, request: JWTSVIDRequest): Promise<JWTSVIDResponse> {
+    const { audience, spiffeId } = request
+    if (audience.length === 0) throw invalid(messages.audienceMissing)
+    if (spiffeId !== '') checkSpiffeId(spiffeId)
+    const set = await this.#admit(call)
+    const entries = withoutHintClashes(this.#entriesFor(set), (entry) => entry, call.log).filter(
+      (entry) => spiffeId === '' || entry.spiffeId.toString() === spiffeId,
+    )
+    if (entries.length === 0) throw this.#noIdentity(call, set)
+    return jwtSvidsToProto(await this.#jwtSvids(entries, audience))
+  }
+
+  #entriesFor(set: SelectorSet): readonly AgentEntry[] {
+    return this.#options.cache.matching(set)
+  }
+
+  async #jwtSvids(
+    entries: readonly AgentEntry[],
+    audience: readonly string[],
+  ): Promise<Parameters<typeof jwtSvidsToProto>[0]> {
+    const { jwtSvids } = this.#options
+    try {
+      return await Promise.all(
+        entries.map(async (entry) => ({ entry, svid: await jwtSvids.fetch(entry, audience) })),
+      )
+    } catch (error) {
+      throw new ApiError('unavailable', messages.jwtSvidUnavailable(messageOf(error)), {
+        cause: error,
+      })
+    }
+  }
+
+  async #validate(
+    call: CallContext,
+    { audience, svid: token }: ValidateJWTSVIDRequest,
+  ): Promise<ValidateJWTSVIDResponse> {
+    if (audience === '') throw invalid(messages.audienceMissing)
+    if (token === '') throw invalid(messages.svidMissing)
+    const set = await this.#attest(call)
+    const { cache, clock, trustDomain } = this.#options
+    const bundles = bundlesOf(cache.view(set))
+    const svid = validateJwtSvid(token, { audience, bundles, now: clock.now() })
+    const claims = visibleClaims(svid, trustDomain, this.#allowedClaims)
+    return validatedToProto(svid.spiffeId.toString(), claims)
+  }
+
+  /** Attests the caller and takes from its rate; the agent's own calls have none. */
+  async #admit(call: CallContext): Promise<SelectorSet> {
+    const set = await this.#attest(call)
+    if (!this.#isOwn(call)) this.#options.rateLimit.take(call.method, set)
+    return set
+  }
+
+  async #attest(call: CallContext): Promise<SelectorSet> {
+    const { peer } = call
+    if (peer.kind !== 'unix') throw new ApiError('unavailable', messages.attestationFailed)
+    try {
+      return await this.#options.attestation.attest(peer, call.signal)
+    } catch (error) {
+      call.log.error('Workload attestation failed', { pid: peer.pid, error: messageOf(error) })
+      throw new ApiError('unavailable', messages.attestationFailed, { cause: error })
+    }
+  }
+
+  #isOwn({ peer }: CallContext): boolean {
+    return peer.kind === 'unix' && peer.pid === this.#options.ownPid
+  }
+
+  #noIdentity(call: CallContext, set: SelectorSet): ApiError {
+    if (!this.#isOwn(call) && call.peer.kind === 'unix') {
+      const selectors = this.#loggable(set)
+      call.log.error('No identity issued', {
+        pid: call.peer.pid,
+        registered: false,
+        ...(selectors.length > 0 && { selectors }),
+      })
+    }
+    return new ApiError('permission-denied', messages.noIdentity)
+  }
+
+  #loggable(set: SelectorSet): readonly string[] {
+    const { logSelectors } = this.#options
+    if (logSelectors.length === 0) return []
+    return set.selectors
+      .map(selectorKey)
+      .filter((key) =>
+        logSelectors.some((prefix) => key === prefix || key.startsWith(`${prefix}:`)),
+      )
+  }
+}
+
+function bundlesOf(view: WorkloadView): readonly TrustBundle[] {
+  return [view.bundle, ...view.federatedBundles]
+}
+
+function checkSpiffeId(text: string): void {
+  try {
+    SpiffeId.parse(text)
+  } catch (error) {
+    throw invalid(messages.badSpiffeId(messageOf(error)))
+  }
+}
+
+function invalid(message: string): ApiError {
+  return new ApiError('invalid-argument', message)
+}

@@ -1,0 +1,157 @@
+import { Backoff } from '@mini-spire/runtime/backoff'
+import { type Clock, sleep } from '@mini-spire/runtime/clock'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { messageOf } from '@mini-spire/sdk/errors'
+import type { WorkloadCache } from '../cache/workload-cache.ts'
+import type { RotationRule } from '../model/rotation.ts'
+import type { TrustBundle } from '../model/trust-bundle.ts'
+import type { BootstrapState } from '../node-attestation/bootstrap-state.ts'
+import { isUnknownAuthority, verdictOf } from '../server-api/verdict.ts'
+import type { AgentStorage } from '../storage/agent-state.ts'
+import type { EntryPuller } from './pull-entries.ts'
+import type { X509SvidRenewer } from './renew-svids.ts'
+import { SyncError } from './sync-error.ts'
+import type { TaintReaction } from './taints.ts'
+
+/** The interval unless another is configured, and the most there is while nothing has been signed yet. */
+export const defaultSyncIntervalMs = 5_000
+const maxIntervalMs = 480_000
+const maxIntervalMultiple = 48
+
+/** What happens when server and agent no longer trust each other. */
+export interface RebootstrapRule {
+  readonly isEnabled: boolean
+  readonly delayMs: number
+}
+
+/** Options of {@link Synchronizer}. */
+export interface SynchronizerOptions {
+  readonly puller: EntryPuller
+  readonly cache: WorkloadCache
+  readonly renewer: X509SvidRenewer
+  readonly rotation: RotationRule
+  readonly taints: TaintReaction
+  readonly storage: AgentStorage
+  readonly bootstrap: BootstrapState
+  readonly rebootstrap: () => RebootstrapRule
+  readonly intervalMs: number
+  readonly clock: Clock
+  readonly log: Logger
+  readonly chance: () => number
+}
+
+/** Brings what the server says into the cache, again and again. */
+export class Synchronizer {
+  readonly #options: SynchronizerOptions
+  readonly #backoff: Backoff
+  #lastSuccess: Date | undefined
+  #taintWork: Promise<unknown> = Promise.resolve()
+
+  constructor(options: SynchronizerOptions) {
+    const { intervalMs, clock, chance } = options
+    this.#options = options
+    this.#backoff = new Backoff({
+      initialMs: intervalMs,
+      maxMs: Math.min(maxIntervalMs, maxIntervalMultiple * intervalMs),
+      clock,
+      chance,
+    })
+  }
+
+  /** When the cache was last what the server said. */
+  get lastSuccess(): Date | undefined {
+    return this.#lastSuccess
+  }
+
+  /** Synchronises once; throws what went wrong. */
+  async synchronize(signal: AbortSignal): Promise<void> {
+    const { puller, cache, renewer, clock } = this.#options
+    const state = await puller.pull(signal)
+    const { isOwnBundleChanged } = cache.update(state)
+    if (isOwnBundleChanged) await this.#storeBundle(state.ownBundle)
+    const react = this.#taintWork.then(() => this.#options.taints.react(state.ownBundle, signal))
+    this.#taintWork = react.catch((error: unknown) =>
+      this.#options.log.error('Failed to process tainted authorities', { error: messageOf(error) }),
+    )
+    this.#markDue()
+    renewer.request()
+    this.#lastSuccess = clock.now()
+  }
+
+  /**
+   * Synchronises in the configured interval until the signal aborts; failures only make it slower.
+   *
+   * @throws {SyncError} `ERR_SYNC_FAILED` when the server refuses the agent, or one of them is not trusted any more
+   * @throws {SyncError} `ERR_SHUTDOWN_TO_REBOOTSTRAP`
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, cache, bootstrap } = this.#options
+    let delayMs = Math.min(this.#next(), defaultSyncIntervalMs)
+    while (await sleep(clock, delayMs, signal)) {
+      try {
+        await this.synchronize(signal)
+        if (this.#options.storage.state.bootstrapStartTime) await bootstrap.succeed()
+        this.#backoff.reset()
+        delayMs = this.#next()
+        if (cache.x509SvidCount === 0) delayMs = Math.min(delayMs, defaultSyncIntervalMs)
+      } catch (error) {
+        if (signal.aborted) return
+        delayMs = await this.#delayAfter(error)
+      }
+    }
+  }
+
+  /** Writes the bundle to the state file; a failure is logged only, the next change tries again. */
+  async #storeBundle(bundle: TrustBundle): Promise<void> {
+    const { storage, log } = this.#options
+    const roots = bundle.x509Authorities.map(({ certificate }) => certificate)
+    await storage
+      .update({ bundle: roots })
+      .catch((error) => log.error('Could not store bundle', { error: messageOf(error) }))
+  }
+
+  #markDue(): void {
+    const { cache, rotation, clock } = this.#options
+    const nowMs = clock.nowMs()
+    for (const [id, svid] of cache.x509Svids())
+      if (rotation.isX509Due(svid, nowMs)) cache.markStale(id)
+  }
+
+  async #delayAfter(error: unknown): Promise<number> {
+    const { log } = this.#options
+    if (isUnknownAuthority(error)) return await this.#delayAfterLostTrust(error)
+    log.error('Synchronize failed', { error: messageOf(error) })
+    if (verdictOf(error)) throw failed(error)
+    return this.#next()
+  }
+
+  async #delayAfterLostTrust(error: unknown): Promise<number> {
+    const { log, bootstrap, clock, rebootstrap } = this.#options
+    const { isEnabled, delayMs } = rebootstrap()
+    if (!isEnabled) {
+      log.info('Synchronize failed, non-recoverable error', { error: messageOf(error) })
+      throw failed(error)
+    }
+    const leftMs = (await bootstrap.startTime()).getTime() + delayMs - clock.nowMs()
+    if (leftMs <= 0) {
+      log.warn("Trust Bundle and Server don't agree, rebootstrapping")
+      await bootstrap.force()
+      throw new SyncError('ERR_SHUTDOWN_TO_REBOOTSTRAP', 'shutting down for rebootstrapping')
+    }
+    log.info("Trust Bundle and Server don't agree, ignoring for now", {
+      time_left: `${Math.ceil(leftMs / 1000)}s`,
+    })
+    this.#backoff.reset()
+    return Math.min(this.#next(), defaultSyncIntervalMs)
+  }
+
+  #next(): number {
+    return this.#backoff.next() ?? this.#options.intervalMs
+  }
+}
+
+function failed(error: unknown): SyncError {
+  return new SyncError('ERR_SYNC_FAILED', `failed to sync with SPIRE Server: ${messageOf(error)}`, {
+    cause: error,
+  })
+}
