@@ -92,8 +92,10 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'api/': 7,
     'plugins/catalog.ts': 8,
     'transport/': 8,
+    'agent-core.ts': 8.5,
+    'agent-endpoints.ts': 8.6,
     'agent.ts': 9,
-    'index.ts': 9,
+    'index.ts': 9.5,
     'cli/': 10,
   },
 }

@@ -1,1 +1,1 @@
-export {}
+export { Agent, type AgentOptions, type RunAgentOptions, runAgent } from './agent.ts'

@@ -6,6 +6,7 @@ import type { WorkloadCache } from '../cache/workload-cache.ts'
 import type { RotationRule } from '../model/rotation.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import type { BootstrapState } from '../node-attestation/bootstrap-state.ts'
+import type { Rebootstrap } from '../node-attestation/rebootstrap.ts'
 import { isUnknownAuthority, verdictOf } from '../server-api/verdict.ts'
 import type { AgentStorage } from '../storage/agent-state.ts'
 import type { EntryPuller } from './pull-entries.ts'
@@ -18,12 +19,6 @@ export const defaultSyncIntervalMs = 5_000
 const maxIntervalMs = 480_000
 const maxIntervalMultiple = 48
 
-/** What happens when server and agent no longer trust each other. */
-export interface RebootstrapRule {
-  readonly isEnabled: boolean
-  readonly delayMs: number
-}
-
 /** Options of {@link Synchronizer}. */
 export interface SynchronizerOptions {
   readonly puller: EntryPuller
@@ -33,7 +28,7 @@ export interface SynchronizerOptions {
   readonly taints: TaintReaction
   readonly storage: AgentStorage
   readonly bootstrap: BootstrapState
-  readonly rebootstrap: () => RebootstrapRule
+  readonly rebootstrap: Rebootstrap
   readonly intervalMs: number
   readonly clock: Clock
   readonly log: Logger
@@ -126,21 +121,16 @@ export class Synchronizer {
   }
 
   async #delayAfterLostTrust(error: unknown): Promise<number> {
-    const { log, bootstrap, clock, rebootstrap } = this.#options
-    const { isEnabled, delayMs } = rebootstrap()
-    if (!isEnabled) {
+    const { log, bootstrap, rebootstrap } = this.#options
+    if (!rebootstrap.isEnabled) {
       log.info('Synchronize failed, non-recoverable error', { error: messageOf(error) })
       throw failed(error)
     }
-    const leftMs = (await bootstrap.startTime()).getTime() + delayMs - clock.nowMs()
-    if (leftMs <= 0) {
+    if (await rebootstrap.isDue(log)) {
       log.warn("Trust Bundle and Server don't agree, rebootstrapping")
       await bootstrap.force()
       throw new SyncError('ERR_SHUTDOWN_TO_REBOOTSTRAP', 'shutting down for rebootstrapping')
     }
-    log.info("Trust Bundle and Server don't agree, ignoring for now", {
-      time_left: `${Math.ceil(leftMs / 1000)}s`,
-    })
     this.#backoff.reset()
     return Math.min(this.#next(), defaultSyncIntervalMs)
   }

@@ -86,9 +86,14 @@ export class WorkloadApi {
 
   async *#watchX509Svids(call: CallContext): AsyncGenerator<Uint8Array, void, undefined> {
     const set = await this.#admit(call)
+    let last: Uint8Array | undefined
     for await (const view of watchView(this.#options, set, call.signal)) {
       if (view.identities.length === 0) throw this.#noIdentity(call, set)
-      yield this.#x509Answer(view, call)
+      const answer = this.#x509Answer(view, call)
+      // An entry that is not signed yet changes the view, and nothing that is seen of it.
+      if (last && Buffer.compare(last, answer) === 0) continue
+      last = answer
+      yield answer
     }
   }
 

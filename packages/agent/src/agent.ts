@@ -1,0 +1,248 @@
+import { mkdir } from 'node:fs/promises'
+import { type Clock, systemClock } from '@mini-spire/runtime/clock'
+import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
+import { HealthListener } from '@mini-spire/runtime/health/health-listener'
+import type { RootLogger } from '@mini-spire/runtime/log/log-control'
+import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
+import { version as builtVersion } from '@mini-spire/runtime/version'
+import { messageOf } from '@mini-spire/sdk/errors'
+import { type AgentCore, buildCore, buildIdentity, type CoreOptions } from './agent-core.ts'
+import { buildEndpoints } from './agent-endpoints.ts'
+import type { ResolvedAgentConfig } from './config/resolved-config.ts'
+import { type EstablishOptions, establishIdentity } from './node-attestation/establish.ts'
+import { loadPlugins } from './plugins/catalog.ts'
+import { FileStorage } from './storage/file-storage.ts'
+import { initializeSync } from './sync/initialize.ts'
+import { keepInSync } from './sync/keep-in-sync.ts'
+import { agentHealthCheck } from './transport/agent-health.ts'
+import { startMetrics } from './transport/agent-metrics.ts'
+import type { Endpoints } from './transport/endpoints.ts'
+import { randomChance, tightenUmask, weakMemoryWarning } from './transport/startup.ts'
+
+const uptimeIntervalMs = 10_000
+
+/** Options of {@link Agent}. */
+export interface AgentOptions {
+  readonly log: RootLogger
+  /** @default the machine's time */
+  readonly clock?: Clock
+  /** A number in [0, 1), anew at each call; spreads renewals and retries. @default cryptographic chance */
+  readonly chance?: () => number
+  /** What the agent says it is. @default the version of this program */
+  readonly version?: string
+}
+
+/**
+ * A whole agent in this process.
+ *
+ * @example
+ * await using agent = new Agent(config, { log })
+ * await agent.start()   // attested, in sync, serving
+ * await agent.ended     // rejects with what ended it
+ */
+export class Agent implements AsyncDisposable {
+  readonly #config: ResolvedAgentConfig
+  readonly #log: RootLogger
+  readonly #clock: Clock
+  readonly #chance: () => number
+  readonly #version: string
+  readonly #stopping = new AbortController()
+  /** What has to be undone, in the order in which it was done. */
+  readonly #closers: (() => Promise<unknown> | unknown)[] = []
+  #metrics: Metrics = noMetrics
+  #isServing = false
+  #ended: Promise<void> = Promise.resolve()
+
+  constructor(config: ResolvedAgentConfig, options: AgentOptions) {
+    this.#config = config
+    this.#log = options.log
+    this.#clock = options.clock ?? systemClock
+    this.#chance = options.chance ?? randomChance
+    this.#version = options.version ?? builtVersion
+  }
+
+  /** Resolves when the agent has been stopped, rejects when it ended by itself: banned, not known any more, trust lost. */
+  get ended(): Promise<void> {
+    return this.#ended
+  }
+
+  /**
+   * Attests if it has to, fills the cache, serves. When it rejects, everything that had been started is stopped again.
+   *
+   * @throws whatever keeps the agent from serving
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#start()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** Stops: streams are cut, what is on disk stays. Also ends a start that is under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        this.#log.error('Failed to stop a part of the agent', { error: messageOf(error) })
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #start(): Promise<void> {
+    const { signal } = this.#stopping
+    await mkdir(this.#config.dataDir, { recursive: true, mode: 0o755 })
+    const storage = await FileStorage.open(this.#config.dataDir)
+    await this.#startMetrics()
+    const plugins = await this.#loadPlugins()
+    await this.#startHealth()
+    const parts: CoreOptions = {
+      config: this.#config,
+      plugins,
+      storage,
+      clock: this.#clock,
+      log: this.#log,
+      chance: this.#chance,
+    }
+    const establish = buildIdentity(parts)
+    const ownBundle = await establishIdentity(establish, signal)
+    if (plugins.isKeyManagerInMemory && !establish.identity.current?.isReattestable)
+      this.#log.warn(weakMemoryWarning)
+    const roots = ownBundle.x509Authorities.map(({ certificate }) => certificate)
+    await storage.update({ bundle: roots })
+    const core = buildCore(parts, establish, ownBundle)
+    this.#closers.push(() => core.server[Symbol.dispose]())
+    await this.#synchronize(core, establish)
+    await this.#serve(core, plugins.workloadAttestors)
+    this.#ended = keepInSync(core, signal)
+    this.#closers.push(() => this.#ended.catch(() => {}))
+    // Whoever waits for `ended` hears of it; nobody having asked yet is no unhandled rejection.
+    this.#ended.catch(() => {})
+  }
+
+  async #synchronize(core: AgentCore, establish: EstablishOptions): Promise<void> {
+    const { server, synchronizer, log } = core
+    const { signal } = this.#stopping
+    await initializeSync(
+      { ...establish, server, synchronizer, agentVersion: this.#version, log },
+      signal,
+    )
+    // What is signed in advance is there before the first workload asks; a failure is the renewer's to repeat.
+    await core.renewer.renewBatch(signal).catch((error: unknown) => {
+      log.error('SVID sync failed', { error: messageOf(error) })
+    })
+  }
+
+  async #serve(
+    core: AgentCore,
+    workloadAttestors: Parameters<typeof buildEndpoints>[0]['workloadAttestors'],
+  ): Promise<void> {
+    const endpoints: Endpoints = buildEndpoints({
+      config: this.#config,
+      core,
+      workloadAttestors,
+      metrics: this.#metrics,
+      hasStarted: () => this.#isServing,
+      signal: this.#stopping.signal,
+      clock: this.#clock,
+      log: this.#log,
+    })
+    this.#closers.push(() => endpoints.stop())
+    await endpoints.start()
+    this.#isServing = true
+  }
+
+  async #startMetrics(): Promise<void> {
+    const { telemetry, trustDomain } = this.#config
+    const { metrics, listener } = await startMetrics(telemetry, trustDomain)
+    if (listener) this.#closers.push(() => listener[Symbol.asyncDispose]())
+    this.#metrics = metrics
+    metrics.gauge(['started'], 1, { version: this.#version, trust_domain_id: trustDomain.name })
+    const startedMs = this.#clock.nowMs()
+    const tick = (): void => {
+      metrics.gauge(['uptime_in_ms'], this.#clock.nowMs() - startedMs)
+      timer = this.#clock.setTimer(uptimeIntervalMs, tick)
+    }
+    let timer = this.#clock.setTimer(uptimeIntervalMs, tick)
+    this.#closers.push(() => timer.cancel())
+  }
+
+  async #loadPlugins(): Promise<CoreOptions['plugins']> {
+    const plugins = await loadPlugins(this.#config.plugins, {
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'catalog' }),
+      joinToken: this.#config.joinToken,
+      hostProc: process.env['HOST_PROC'],
+    })
+    this.#closers.push(() => {
+      for (const attestor of plugins.workloadAttestors)
+        if (Symbol.dispose in attestor) (attestor as unknown as Disposable)[Symbol.dispose]()
+    })
+    return plugins
+  }
+
+  async #startHealth(): Promise<void> {
+    const { isListenerEnabled, bindAddress, bindPort, livePath, readyPath } =
+      this.#config.healthChecks
+    if (!isListenerEnabled) return
+    const log = this.#log.with({ subsystem_name: 'health' })
+    const check = agentHealthCheck({
+      socketPath: this.#config.socketPath,
+      hasStarted: () => this.#isServing,
+    })
+    const checks = new HealthChecks({ checks: [check], clock: this.#clock, log })
+    const port = Number(bindPort)
+    const listener = new HealthListener({ host: bindAddress, port, livePath, readyPath, checks })
+    const bound = await listener.listen()
+    this.#closers.push(() => listener[Symbol.asyncDispose]())
+    const running = checks.run(this.#stopping.signal)
+    this.#closers.push(() => running)
+    log.info('Serving health checks', { address: `${bound.host}:${bound.port}` })
+  }
+}
+
+/** Options of {@link runAgent}. */
+export interface RunAgentOptions extends AgentOptions {
+  /** Ends the agent when it aborts, also while it starts. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs an agent until the signal aborts or something ends it.
+ *
+ * @returns the exit code: 0 after a graceful stop, 1 otherwise
+ */
+export async function runAgent(
+  config: ResolvedAgentConfig,
+  options: RunAgentOptions,
+): Promise<number> {
+  const { log, signal, version = builtVersion } = options
+  await tightenUmask(config.socketPath, log)
+  log.info('Starting agent', { data_dir: config.dataDir, version })
+  const agent = new Agent(config, options)
+  const stop = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  const served = agent.start().then(() => agent.ended)
+  try {
+    await Promise.race([served, stop])
+    await agent.stop()
+    await served.catch(() => {})
+  } catch (error) {
+    await agent.stop()
+    if (!signal.aborted) {
+      log.error('Agent crashed', { error: messageOf(error) })
+      return 1
+    }
+  }
+  log.info('Agent stopped gracefully')
+  return 0
+}

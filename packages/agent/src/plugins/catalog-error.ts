@@ -1,0 +1,16 @@
+import { type ErrorKind, SpiffeError } from '@mini-spire/sdk/errors'
+
+export type CatalogErrorCode = 'ERR_PLUGIN_UNKNOWN' | 'ERR_PLUGIN_COUNT' | 'ERR_PLUGIN_CONFIG'
+
+const kinds: Record<CatalogErrorCode, ErrorKind> = {
+  ERR_PLUGIN_UNKNOWN: 'unimplemented',
+  ERR_PLUGIN_COUNT: 'invalid-argument',
+  ERR_PLUGIN_CONFIG: 'invalid-argument',
+}
+
+/** Plugins that an agent cannot start with. */
+export class CatalogError extends SpiffeError<CatalogErrorCode> {
+  override get kind(): ErrorKind {
+    return kinds[this.code]
+  }
+}
