@@ -32,6 +32,7 @@ export function agentCommands(): readonly CommandEntry[] {
       () => import('./logger/reset.ts'),
     ),
     entry('logger set', 'Sets the logger details', () => import('./logger/set.ts')),
+    entry('run', 'Runs the agent', () => import('./run.ts')),
     entry('validate', 'Validates a SPIRE agent configuration file', () => import('./validate.ts')),
   ]
 }

@@ -1,0 +1,41 @@
+import type { AnyCommand } from '@mini-spire/runtime/cli/command'
+import { defineCommand } from '@mini-spire/runtime/cli/define-command'
+import { systemClock } from '@mini-spire/runtime/clock'
+import { ConfigError } from '@mini-spire/runtime/config/config-error'
+import { openLog } from '@mini-spire/runtime/log/open-log'
+import { version } from '@mini-spire/runtime/version'
+import { messageOf } from '@mini-spire/sdk/errors'
+import { runAgent } from '../agent.ts'
+import { loadAgentConfig } from '../config/load.ts'
+import { runFlags } from './run-flags.ts'
+
+/** `run`: serves until SIGINT or SIGTERM. SIGUSR2 opens the log file anew. */
+export const command: AnyCommand = defineCommand({
+  name: 'run',
+  flags: runFlags,
+  repeatsUsageError: true,
+  async run({ values }, terminal) {
+    let loaded: ReturnType<typeof loadAgentConfig>
+    try {
+      loaded = loadAgentConfig({
+        path: values.config,
+        flags: values,
+        ...(values.expandEnv ? { environment: terminal.environment } : {}),
+        openLog: (log) => openLog(log, systemClock),
+      })
+    } catch (error) {
+      terminal.err(`${messageOf(error)}\n`)
+      const details = error instanceof ConfigError ? error.details : []
+      for (const detail of details) terminal.err(`\t${detail}\n`)
+      return 1
+    }
+    const { config, log } = loaded
+    const stopping = new AbortController()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => stopping.abort())
+    }
+    process.on('SIGUSR1', () => log.info('Reconfigure signal received'))
+    process.on('SIGUSR2', () => log.reopen())
+    return await runAgent(config, { log, version, signal: stopping.signal })
+  },
+})
