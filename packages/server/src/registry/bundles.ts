@@ -41,9 +41,6 @@ export class BundleRegistry {
   /** For the registry: applies one committed change. */
   apply(name: string, value: TrustBundle | undefined, ordinal: number, epoch: string): void {
     this.#table.setEpoch(epoch)
-    const row = this.#table.row(name)
-    if (value === undefined) this.#table.delete(name)
-    else if (row === undefined) this.#table.insert(name, value, ordinal)
-    else row.value = value
+    this.#table.apply(name, value, ordinal)
   }
 }

@@ -9,6 +9,7 @@ import { type EntryFilter, entryPredicate } from './entry-filter.ts'
 import { EntryIndexes } from './entry-indexes.ts'
 import type { NodeRegistry } from './nodes.ts'
 import { type PageRequest, RecordTable } from './record-table.ts'
+import type { Row } from './row.ts'
 import { SelectorSet } from './set-match.ts'
 import { splitSpiffeId } from './split-spiffe-id.ts'
 
@@ -116,21 +117,26 @@ export class EntryRegistry {
   apply(id: string, value: RegistrationEntry | undefined, ordinal: number, epoch: string): void {
     this.#table.setEpoch(epoch)
     const row = this.#table.row(id)
-    if (row === undefined) {
-      if (value !== undefined) this.#insert(value, ordinal)
+    if (value !== undefined && row?.ordinal === ordinal) {
+      this.#update(row, value)
       return
     }
+    if (row !== undefined) this.#delete(row)
+    if (value !== undefined) this.#insert(value, ordinal)
+  }
+
+  #update(row: Row<RegistrationEntry>, value: RegistrationEntry): void {
     const before = row.value
-    if (value === undefined) {
-      this.#indexes.delete(row, before)
-      this.#table.delete(id)
-      this.#authorized.entryDeleted(row)
-      return
-    }
     this.#indexes.delete(row, before)
     row.value = this.#compactor.compact(value)
     this.#indexes.add(row)
     this.#authorized.entryUpdated(row, before)
+  }
+
+  #delete(row: Row<RegistrationEntry>): void {
+    this.#indexes.delete(row, row.value)
+    this.#table.delete(row.value.id)
+    this.#authorized.entryDeleted(row)
   }
 
   #insert(value: RegistrationEntry, ordinal: number): void {

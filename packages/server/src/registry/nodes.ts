@@ -60,10 +60,7 @@ export class NodeRegistry {
   /** For the registry: applies one committed change. */
   apply(id: string, value: AttestedNode | undefined, ordinal: number, epoch: string): void {
     this.#table.setEpoch(epoch)
-    const row = this.#table.row(id)
-    if (value === undefined) this.#table.delete(id)
-    else if (row === undefined) this.#table.insert(id, value, ordinal)
-    else row.value = value
+    this.#table.apply(id, value, ordinal)
   }
 }
 

@@ -66,6 +66,20 @@ export class RecordTable<Value> {
     return row
   }
 
+  /**
+   * Puts a record where a committed change says it is: in place of the one it updates, or at the end when it was created anew
+   * since.
+   */
+  apply(key: string, value: Value | undefined, ordinal: number): void {
+    const row = this.#rows.get(key)
+    if (value !== undefined && row?.ordinal === ordinal) {
+      row.value = value
+      return
+    }
+    this.delete(key)
+    if (value !== undefined) this.insert(key, value, ordinal)
+  }
+
   delete(key: string): void {
     const row = this.#rows.get(key)
     if (row === undefined) return

@@ -172,15 +172,19 @@ export class LevelBackend implements Backend {
 
   async *#read(range: Range): AsyncGenerator<readonly [Buffer, Buffer][], void> {
     const iterator = this.#opened().iterator({ ...range, ...encodings, fillCache: false })
+    // The next chunk is read by another thread while this one is worked on.
+    let next = iterator.nextv(chunkItems)
     try {
       for (;;) {
-        const items = await iterator.nextv(chunkItems)
+        const items = await next
         if (items.length === 0) return
+        next = iterator.nextv(chunkItems)
         yield items
       }
     } catch (cause) {
       throw asStoreError(cause, this.#directory)
     } finally {
+      await next.catch(() => {})
       await iterator.close()
     }
   }
