@@ -142,6 +142,8 @@ export class AuthorizedSets {
   #addAlias(row: EntryRow): void {
     const first = row.value.selectors[0]
     if (first) this.#aliases.add(first.type, first.value, row)
+    // Walks before the first alias did not look for nodes, so they do not know which they passed.
+    if (this.#aliasCount === 0) this.#closures.invalidateAll()
     this.#aliasCount++
   }
 

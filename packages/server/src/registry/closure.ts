@@ -204,6 +204,10 @@ export class ClosureCache {
     for (const closure of this.#nested) closure.invalidate()
   }
 
+  invalidateAll(): void {
+    for (const closure of this.#byRoots.values()) closure.invalidate()
+  }
+
   #make(roots: Roots): Closure {
     const closure = new Closure(roots, this.#sources.rows, () => ++this.#version)
     for (const path of closure.paths) {

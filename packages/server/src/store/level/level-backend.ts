@@ -42,6 +42,7 @@ interface Range {
 const encodings = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const chunkItems = 1000
 const pruneItems = 5000
+const maxOpenFiles = 256
 
 /** Keeps a store's bytes in a LevelDB directory of its own. */
 export class LevelBackend implements Backend {
@@ -60,13 +61,18 @@ export class LevelBackend implements Backend {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     await chmod(this.#directory, 0o700)
     checkWriteAheadLogs(this.#directory)
-    this.#database = await openDatabase(this.#directory)
-    this.#acknowledged = this.#acknowledgedFile.open()
-    const epoch = await this.#readEpoch(this.#database)
-    for (const name of await readdir(this.#directory)) {
-      await chmod(join(this.#directory, name), 0o600).catch(ignoreMissing)
+    try {
+      this.#database = new Level(this.#directory, { ...encodings, maxOpenFiles })
+      await this.#database.open()
+      this.#acknowledged = this.#acknowledgedFile.open()
+      const epoch = await this.#readEpoch(this.#database)
+      for (const name of await readdir(this.#directory)) {
+        await chmod(join(this.#directory, name), 0o600).catch(ignoreMissing)
+      }
+      return epoch
+    } catch (cause) {
+      throw asStoreError(cause, this.#directory)
     }
-    return epoch
   }
 
   async *segments(fromRevision: number): AsyncGenerator<readonly LogSegment[], void> {
@@ -211,16 +217,6 @@ export class LevelBackend implements Backend {
     const meta = Buffer.concat([Buffer.of(layoutVersion), Buffer.from(epoch)])
     await database.put(metaKey, seal(metaKey, meta), { sync: true, ...encodings })
     return epoch
-  }
-}
-
-async function openDatabase(directory: string): Promise<Database> {
-  const database: Database = new Level(directory, { ...encodings, maxOpenFiles: 256 })
-  try {
-    await database.open()
-    return database
-  } catch (cause) {
-    throw asStoreError(cause, directory)
   }
 }
 
