@@ -13,6 +13,7 @@ import type {
 import type { Head } from '../engine/head.ts'
 import { StoreError } from '../store-error.ts'
 import { AcknowledgedFile } from './acknowledged-file.ts'
+import { checkFiles } from './check-files.ts'
 import { seal, unseal } from './checksum.ts'
 import {
   endOf,
@@ -25,7 +26,6 @@ import {
   recordKey,
   segmentKey,
 } from './level-keys.ts'
-import { checkWriteAheadLogs } from './write-ahead-log.ts'
 
 /** Version of the layout as a whole. Another one is refused. */
 export const layoutVersion = 1
@@ -60,7 +60,7 @@ export class LevelBackend implements Backend {
   async open(): Promise<string> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     await chmod(this.#directory, 0o700)
-    checkWriteAheadLogs(this.#directory)
+    checkFiles(this.#directory)
     try {
       this.#database = new Level(this.#directory, { ...encodings, maxOpenFiles })
       await this.#database.open()
