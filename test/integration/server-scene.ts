@@ -81,12 +81,12 @@ export class ServerScene implements AsyncDisposable {
     return this.#port
   }
 
-  /** Stops the server if it runs, and starts it on the same folder. */
-  async restart(): Promise<void> {
+  /** Stops the server if it runs, and starts it on the same folder, this time with other settings if any are given. */
+  async restart(change: Partial<ResolvedServerConfig> = {}): Promise<void> {
     await this.stop()
     const destination = { isTerminal: false, write: (line: string) => this.log.push(line) }
     const log = createLogger({ format: 'json', level: 'debug', destination, clock: systemClock })
-    this.#server = new Server(this.#config(), { log, version: 'test' })
+    this.#server = new Server({ ...this.#config(), ...change }, { log, version: 'test' })
     this.#port = (await this.#server.start()).port
   }
 

@@ -7,7 +7,7 @@ import { checkPlugins } from '@mini-spire/runtime/config/check-plugins'
 import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
 import { HealthListener } from '@mini-spire/runtime/health/health-listener'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
-import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
+import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { AgentAttestation } from './attestation/attest-agent.ts'
 import { pruneNodes } from './attestation/prune-nodes.ts'
@@ -30,7 +30,11 @@ import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
 import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
 import { caMetrics, countPruning, measuredKeys, startMetrics } from './transport/server-metrics.ts'
-import { ServerSvidRotator, serverSvidTickMs } from './transport/server-svid.ts'
+import {
+  ServerSvidRotator,
+  type ServerSvidSigner,
+  serverSvidTickMs,
+} from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
 
@@ -236,8 +240,14 @@ export class Server implements AsyncDisposable {
   }
 
   #svidRotator(issuer: Issuer): ServerSvidRotator {
+    const signer: ServerSvidSigner = {
+      issueServerSvid: (request) =>
+        timeCall(this.#metrics, this.#clock, ['svid', 'rotate'], () =>
+          issuer.issueServerSvid(request),
+        ),
+    }
     return new ServerSvidRotator({
-      signer: issuer,
+      signer,
       keyType: this.#config.caKeyType,
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'svid_rotator' }),
