@@ -8,6 +8,7 @@ export {
   testKeyId,
   testName,
 } from './certificate-maker.ts'
+export { type FakeRefusal, type FakeWorkload, FakeWorkloadApi } from './fake-workload-api.ts'
 export {
   TestCa,
   type TestCaOptions,

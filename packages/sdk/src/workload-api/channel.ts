@@ -21,6 +21,8 @@ function securityHeader(): Metadata {
 /** A lazily dialled connection to a Workload API. Calls fail with {@link WorkloadApiCallError}. */
 export class WorkloadChannel {
   readonly #client: Client
+  /** Ends every call: closing a grpc-js client alone leaves open streams open. */
+  readonly #closed = new AbortController()
 
   constructor(target: string) {
     this.#client = new Client(target, credentials.createInsecure(), {
@@ -34,10 +36,11 @@ export class WorkloadChannel {
   unary<Request, Response>(
     method: WorkloadMethod<Request, Response>,
     request: Request,
-    signal?: AbortSignal,
+    given?: AbortSignal,
   ): Promise<Response> {
+    const signal = this.#until(given)
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(aborted(signal))
+      if (signal.aborted) return reject(aborted(signal))
       const call = this.#client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
@@ -45,13 +48,13 @@ export class WorkloadChannel {
         request,
         securityHeader(),
         (error, response) => {
-          signal?.removeEventListener('abort', cancel)
-          if (error) reject(signal?.aborted ? aborted(signal) : failure(error))
+          signal.removeEventListener('abort', cancel)
+          if (error) reject(signal.aborted ? aborted(signal) : failure(error))
           else resolve(response as Response)
         },
       )
       const cancel = (): void => call.cancel()
-      signal?.addEventListener('abort', cancel, { once: true })
+      signal.addEventListener('abort', cancel, { once: true })
     })
   }
 
@@ -59,9 +62,10 @@ export class WorkloadChannel {
   async *stream<Request, Response>(
     method: WorkloadMethod<Request, Response>,
     request: Request,
-    signal?: AbortSignal,
+    given?: AbortSignal,
   ): AsyncGenerator<Response> {
-    if (signal?.aborted) throw aborted(signal)
+    const signal = this.#until(given)
+    if (signal.aborted) throw aborted(signal)
     const call = this.#client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
@@ -70,13 +74,13 @@ export class WorkloadChannel {
       securityHeader(),
     )
     const cancel = (): void => call.cancel()
-    signal?.addEventListener('abort', cancel, { once: true })
+    signal.addEventListener('abort', cancel, { once: true })
     try {
       for await (const message of call) yield message as Response
     } catch (error) {
-      throw signal?.aborted ? aborted(signal) : failure(error)
+      throw signal.aborted ? aborted(signal) : failure(error)
     } finally {
-      signal?.removeEventListener('abort', cancel)
+      signal.removeEventListener('abort', cancel)
       // Cancelling makes the stream fail once more; nobody is left to hear of it.
       call.on('error', () => {})
       call.cancel()
@@ -84,7 +88,12 @@ export class WorkloadChannel {
   }
 
   close(): void {
+    this.#closed.abort()
     this.#client.close()
+  }
+
+  #until(given: AbortSignal | undefined): AbortSignal {
+    return given ? AbortSignal.any([given, this.#closed.signal]) : this.#closed.signal
   }
 }
 

@@ -17,13 +17,15 @@ import {
   x509ContextFromProto,
 } from './convert.ts'
 import { defaultEndpointAddress, endpointTarget } from './endpoint-address.ts'
-import { type WatchOptions, watch } from './watch.ts'
+import { type Backoff, type WatchOptions, watch } from './watch.ts'
 import { WorkloadApiError } from './workload-api-error.ts'
 
 /** Options of a {@link WorkloadApiClient}. */
 export interface WorkloadApiClientOptions {
   /** `unix:///…` or `tcp://ip:port`. @default the environment variable `SPIFFE_ENDPOINT_SOCKET` */
   readonly address?: string | undefined
+  /** How long watches wait before they try again. @default linearBackoff */
+  readonly backoff?: Backoff | undefined
 }
 
 /** Options of a single call. */
@@ -52,10 +54,12 @@ export interface JwtSvidRequest {
  */
 export class WorkloadApiClient implements Disposable {
   readonly #channel: WorkloadChannel
+  readonly #backoff: Backoff | undefined
 
   /** @throws {WorkloadApiError} `ERR_ENDPOINT_ADDRESS` for an address that is none, or none at all */
   constructor(options: WorkloadApiClientOptions = {}) {
     this.#channel = new WorkloadChannel(endpointTarget(options.address ?? defaultEndpointAddress()))
+    this.#backoff = options.backoff
   }
 
   /** The default X509-SVID: the first one. */
@@ -109,26 +113,34 @@ export class WorkloadApiClient implements Disposable {
 
   /** Every state of the X.509 side from now on, whole each time. Reconnects by itself; see {@link watch}. */
   watchX509Context(options: WatchOptions = {}): AsyncGenerator<X509Context> {
-    return watch((signal) => this.#x509Svids(signal), x509ContextFromProto, options)
+    return watch((signal) => this.#x509Svids(signal), x509ContextFromProto, this.#watching(options))
   }
 
   /** Every state of the roots from now on. */
   watchX509Bundles(options: WatchOptions = {}): AsyncGenerator<X509BundleSet> {
-    return watch((signal) => this.#x509Bundles(signal), x509BundlesFromProto, options)
+    return watch(
+      (signal) => this.#x509Bundles(signal),
+      x509BundlesFromProto,
+      this.#watching(options),
+    )
   }
 
   /** Every state of the JWT keys from now on. */
   watchJwtBundles(options: WatchOptions = {}): AsyncGenerator<JwtBundleSet> {
-    return watch((signal) => this.#jwtBundles(signal), jwtBundlesFromProto, options)
+    return watch((signal) => this.#jwtBundles(signal), jwtBundlesFromProto, this.#watching(options))
   }
 
-  /** Ends every call. */
+  /** Ends every call and watch. */
   close(): void {
     this.#channel.close()
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #watching(options: WatchOptions): WatchOptions {
+    return { backoff: this.#backoff, ...options }
   }
 
   #x509Svids(signal?: AbortSignal): AsyncGenerator<X509SVIDResponse> {

@@ -39,6 +39,7 @@ function withoutRepeatedHints<Svid extends { readonly hint: string }>(
 export function x509ContextFromProto(response: X509SVIDResponse): X509Context {
   const read = withoutRepeatedHints(response.svids).map((one) => {
     const svid = X509Svid.parseDer(one.x509Svid, one.x509SvidKey, one.hint)
+    // The name beside the certificate may belong to an entry that has just changed: what counts is what was signed.
     return { svid, bundle: X509Bundle.parseDer(svid.spiffeId.trustDomain, one.bundle) }
   })
   const [first, ...others] = read.map(({ svid }) => svid)

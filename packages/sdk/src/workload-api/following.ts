@@ -49,10 +49,20 @@ export class Following<Value> {
     return this.#value
   }
 
+  /** The newest value, or undefined when there was none yet. */
+  find(): Value | undefined {
+    return this.#value
+  }
+
   /** Calls back after each new value; the result stops that. */
   onUpdate(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Calls every listener, as for a new value. */
+  notify(): void {
+    for (const listener of [...this.#listeners]) listener()
   }
 
   close(): void {
@@ -66,7 +76,7 @@ export class Following<Value> {
       const isFirst = this.#value === undefined
       this.#value = value
       if (isFirst) onFirst(value)
-      for (const listener of [...this.#listeners]) listener()
+      this.notify()
     }
   }
 }

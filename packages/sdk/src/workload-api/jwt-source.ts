@@ -44,7 +44,7 @@ export class JwtSource implements JwtBundleSource, AsyncDisposable {
    * @throws {WorkloadApiCallError} when asking again is pointless
    */
   static async create(options: JwtSourceOptions = {}): Promise<JwtSource> {
-    const client = options.client ?? new WorkloadApiClient({ address: options.address })
+    const client = options.client ?? new WorkloadApiClient(options)
     const source = new JwtSource(client, options.client !== undefined)
     try {
       const { signal } = source.#following

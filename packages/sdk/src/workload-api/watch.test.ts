@@ -46,6 +46,7 @@ describe('watch', () => {
   it.each([
     [1, 'Canceled'],
     [3, 'InvalidArgument'],
+    [12, 'Unimplemented'],
   ])('ends on status %i (%s): asking again is pointless', async (status) => {
     const values = watch(attempts([new WorkloadApiCallError(status, 'no')]), (value) => value, {
       backoff: () => 0,

@@ -7,6 +7,12 @@ export type Backoff = (failures: number) => number
 
 const longestPauseMs = 30_000
 
+const finalStatuses: ReadonlySet<number> = new Set([
+  GrpcStatus.Canceled,
+  GrpcStatus.InvalidArgument,
+  GrpcStatus.Unimplemented,
+])
+
 /** One second more after each failure, thirty at most; a message starts it anew. */
 export const linearBackoff: Backoff = (failures) => Math.min(failures * 1000, longestPauseMs)
 
@@ -22,7 +28,7 @@ export interface WatchOptions {
 
 /**
  * Keeps a stream open: yields what it brings, opens it again when it ends or fails, and ends only when the signal aborts or
- * the answer says that asking again is pointless (`Canceled`, `InvalidArgument`). Every value is the whole state.
+ * the answer says that asking again is pointless (`Canceled`, `InvalidArgument`, `Unimplemented`) [Workload Endpoint appendix A]. Every value is the whole state.
  *
  * A value that cannot be read is reported and skipped; what was yielded before stays valid.
  *
@@ -66,10 +72,7 @@ function readOrReport<Message, Value>(
 }
 
 function isFinal(error: unknown): boolean {
-  return (
-    error instanceof WorkloadApiCallError &&
-    (error.status === GrpcStatus.Canceled || error.status === GrpcStatus.InvalidArgument)
-  )
+  return error instanceof WorkloadApiCallError && finalStatuses.has(error.status)
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -5,11 +5,13 @@ export type WorkloadApiErrorCode =
   | 'ERR_ENDPOINT_ADDRESS'
   | 'ERR_WORKLOAD_API_RESPONSE'
   | 'ERR_SOURCE_CLOSED'
+  | 'ERR_IDENTITY_WITHDRAWN'
 
 const kinds: Record<WorkloadApiErrorCode, ErrorKind> = {
   ERR_ENDPOINT_ADDRESS: 'invalid-argument',
   ERR_WORKLOAD_API_RESPONSE: 'internal',
   ERR_SOURCE_CLOSED: 'failed-precondition',
+  ERR_IDENTITY_WITHDRAWN: 'permission-denied',
 }
 
 /** An address that is none, an answer that says nothing, or a source that was closed. */

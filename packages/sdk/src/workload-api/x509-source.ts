@@ -4,6 +4,7 @@ import type { X509Svid, X509SvidSource } from '../x509-svid/index.ts'
 import { WorkloadApiClient, type WorkloadApiClientOptions } from './client.ts'
 import type { X509Context } from './convert.ts'
 import { Following } from './following.ts'
+import { WorkloadApiCallError, WorkloadApiError } from './workload-api-error.ts'
 
 /** Options of an {@link X509Source}. */
 export interface X509SourceOptions extends WorkloadApiClientOptions {
@@ -21,6 +22,9 @@ export interface X509SourceOptions extends WorkloadApiClientOptions {
  * The X509-SVID of this workload and the roots of its peers, always the newest: give it to the TLS options and rotation is
  * taken care of.
  *
+ * The last state stays while the Workload API is away. When it says that this workload has no identity any more, the SVIDs are
+ * gone, until there is one again.
+ *
  * @example
  * await using source = await X509Source.create()
  * source.getX509Svid().spiffeId
@@ -29,6 +33,8 @@ export class X509Source implements X509SvidSource, X509BundleSource, AsyncDispos
   readonly #following: Following<X509Context>
   readonly #pick: (svids: readonly X509Svid[]) => X509Svid
   readonly #closeClient: () => void
+  /** The state that the Workload API took back, and how it said so. */
+  #withdrawn: { readonly context: X509Context; readonly reason: WorkloadApiCallError } | undefined
 
   private constructor(
     following: Following<X509Context>,
@@ -46,14 +52,18 @@ export class X509Source implements X509SvidSource, X509BundleSource, AsyncDispos
    * @throws {WorkloadApiCallError} when asking again is pointless
    */
   static async create(options: X509SourceOptions = {}): Promise<X509Source> {
-    const own = options.client ? undefined : new WorkloadApiClient({ address: options.address })
+    const own = options.client ? undefined : new WorkloadApiClient(options)
     const client = options.client ?? own
     const following = new Following<X509Context>('x509source')
     const source = new X509Source(following, options, () => own?.close())
     try {
       const values = client?.watchX509Context({
         signal: following.signal,
-        onError: options.onError,
+        onError: (error) => {
+          if (error instanceof WorkloadApiCallError && error.kind === 'permission-denied')
+            source.#withdraw(error)
+          options.onError?.(error)
+        },
       })
       if (values) await following.start(values, options.signal)
     } catch (error) {
@@ -63,14 +73,23 @@ export class X509Source implements X509SvidSource, X509BundleSource, AsyncDispos
     return source
   }
 
-  /** @throws {WorkloadApiError} `ERR_SOURCE_CLOSED` */
+  /** @throws {WorkloadApiError} `ERR_SOURCE_CLOSED`, `ERR_IDENTITY_WITHDRAWN` */
   getX509Svid(): X509Svid {
-    return this.#pick(this.#following.get().svids)
+    return this.#pick(this.getX509Svids())
   }
 
-  /** All identities of this workload, the default one first. */
+  /** All identities of this workload, the default one first. Throws as {@link X509Source.getX509Svid}. */
   getX509Svids(): readonly X509Svid[] {
-    return this.#following.get().svids
+    const context = this.#following.get()
+    if (this.#withdrawn?.context === context)
+      throw new WorkloadApiError(
+        'ERR_IDENTITY_WITHDRAWN',
+        'this workload has no identity any more',
+        {
+          cause: this.#withdrawn.reason,
+        },
+      )
+    return context.svids
   }
 
   findX509Bundle(trustDomain: TrustDomain): X509Bundle | undefined {
@@ -80,6 +99,14 @@ export class X509Source implements X509SvidSource, X509BundleSource, AsyncDispos
   /** Calls back when SVIDs or roots have changed; the result stops that. */
   onUpdate(listener: () => void): () => void {
     return this.#following.onUpdate(listener)
+  }
+
+  /** A refusal after an SVID takes all SVIDs back; the bundles stay [Workload API 5.2.1]. */
+  #withdraw(reason: WorkloadApiCallError): void {
+    const context = this.#following.find()
+    if (!context) return
+    this.#withdrawn = { context, reason }
+    this.#following.notify()
   }
 
   close(): void {
