@@ -21,7 +21,7 @@ const config: ViteUserConfig = defineConfig({
         'test/wire/**/*.test.ts',
       ]),
       suite('tidy', ['test/tidy/**/*.test.ts']),
-      suite('integration', ['test/integration/**/*.test.ts'], daemons),
+      suite('integration', ['test/integration/**/*.test.ts', 'test/model/**/*.test.ts'], daemons),
       suite('cli', ['test/cli/**/*.test.ts'], daemons),
       suite('faults', ['test/faults/**/*.test.ts'], { ...daemons, testTimeout: 180_000 }),
       suite('interop', ['test/interop/**/*.test.ts'], {

@@ -4,7 +4,7 @@ import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { Cause, Transaction } from '../store/store.ts'
 import type { NewEntry } from './entry-draft.ts'
 import { EntryError } from './entry-error.ts'
-import { similarityKey } from './pending-entries.ts'
+import { claimKeys } from './pending-entries.ts'
 import {
   checkFederatesWith,
   commitEach,
@@ -47,7 +47,7 @@ export async function createEntries(
     }
     await commitClaims(state, claims, cause, outcomes)
     // A similar entry of this batch has been decided by now, one of another caller soon will be.
-    for (const { entry } of waiting) await state.pending.settled(similarityKey(entry))
+    for (const { entry } of waiting) await state.pending.settled(claimKeys(entry))
     open = waiting
   }
   return outcomes
@@ -60,20 +60,23 @@ function begin(
   index: number,
   claims: Claim[],
 ): CreateOutcome | 'wait' | undefined {
+  let release: (() => void) | undefined
   try {
     validateNewEntry(draft)
     const { spiffeId, parentId, selectors } = draft
     const similar = state.registry.entries.findSimilar(spiffeId, parentId, selectors)
     if (similar) return { kind: 'similar', entry: similar }
+    // Claimed before anything else is looked at: being similar, or having the ID of another, comes first.
+    release = state.pending.claim(claimKeys(draft))
+    if (!release) return 'wait'
     if (draft.id !== '' && state.registry.entries.find(draft.id)) throw entryIdTaken()
     checkFederatesWith(state, draft.federatesWith)
     checkDuplicates(draft)
   } catch (error) {
+    release?.()
     if (error instanceof EntryError) return { kind: 'failed', error }
     throw error
   }
-  const release = state.pending.claim(similarityKey(draft))
-  if (!release) return 'wait'
   claims.push({ index, entry: newEntry(state, draft), release })
   return undefined
 }

@@ -27,18 +27,19 @@ describe('what makes entries similar', () => {
 describe('pending entries', () => {
   it('are claimed by one at a time, and let the others wait until it has finished', async () => {
     const pending = new PendingEntries()
-    const finish = pending.claim('k')
-    expect(pending.claim('k')).toBeUndefined()
-    expect(pending.claim('other')).toBeDefined()
+    const finish = pending.claim(['k', 'id'])
+    expect(pending.claim(['k', 'id'])).toBeUndefined()
+    expect(pending.claim(['id'])).toBeUndefined()
+    expect(pending.claim(['other'])).toBeDefined()
     let isSettled = false
-    const waiting = pending.settled('k').then(() => {
+    const waiting = pending.settled(['k']).then(() => {
       isSettled = true
     })
     await Promise.resolve()
     expect(isSettled).toBe(false)
     finish?.()
     await waiting
-    expect(pending.claim('k')).toBeDefined()
-    await pending.settled('unknown')
+    expect(pending.claim(['k', 'id'])).toBeDefined()
+    await pending.settled(['unknown'])
   })
 })
