@@ -289,3 +289,14 @@ export function entryOf(parentId: string, path: string, change: Partial<Entry> =
     ...change,
   } as Entry
 }
+
+/** Attests with a join token at a server of another process. */
+export async function attestAt(port: number, token: string): Promise<AgentIdentity> {
+  using channel = openSvidChannel({
+    address: '127.0.0.1',
+    port,
+    svid: () => undefined,
+    verifyServer: () => {},
+  })
+  return await attest(clientsOver(channel), 'join_token', Buffer.from(token))
+}

@@ -1,0 +1,86 @@
+import { connect } from 'node:net'
+import { createClient, openUnixChannel } from '@mini-spire/runtime/grpc/client'
+import { AgentService } from '@mini-spire/runtime/proto/spire/api/server/agent/v1/agent'
+import { describe, expect, it } from 'vitest'
+import { ServerDeployment } from '../kit/deployment.ts'
+import { ours, Scene } from '../kit/processes.ts'
+import { attestAt } from './server-scene.ts'
+
+const startTimeoutMs = 30_000
+
+describe('a server process', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'stops within a second of %s, whatever is connected, with exit code 0',
+    async (signal) => {
+      await using scene = new Scene()
+      const server = await ServerDeployment.start(scene)
+      const idle = connect(server.port, '127.0.0.1').on('error', () => {})
+      using channel = openUnixChannel(server.socket)
+      const clients = createClient(AgentService, channel)
+      const silent = (async function* () {
+        await new Promise(() => {})
+        yield undefined as never
+      })()
+      const stream = clients.attestAgent(silent)[Symbol.asyncIterator]()
+      const waiting = stream.next().catch(() => {})
+      await clients.countAgents({ filter: undefined })
+      const started = performance.now()
+      expect(await server.daemon.stop(signal)).toBe(0)
+      expect(performance.now() - started).toBeLessThan(1000)
+      expect(server.daemon.output).toContain('msg="Server stopped gracefully"')
+      idle.destroy()
+      await waiting
+    },
+  )
+
+  it('says why it cannot start, ends with exit code 1, and leaves its store whole', async () => {
+    await using scene = new Scene()
+    const first = await ServerDeployment.start(scene)
+    const args = ['run', '-config', first.config]
+    const dataDir = scene.makeFolder('other')
+    const other = scene.start(ours.server, [
+      ...args,
+      '-dataDir',
+      dataDir,
+      '-socketPath',
+      scene.path('other.sock'),
+    ])
+    expect(await other.ended).toBe(1)
+    expect(other.output).toMatch(
+      /level=error msg="Fatal run error" error=".*EADDRINUSE|address already in use/,
+    )
+    expect(other.output).toContain('level=error msg="Server crashed"')
+    const same = scene.start(ours.server, [
+      ...args,
+      '-serverPort',
+      '1',
+      '-socketPath',
+      scene.path('third.sock'),
+    ])
+    expect(await same.ended).toBe(1)
+    expect(first.must('agent', 'count')).toContain('0 attested agents')
+  })
+
+  it(
+    'killed right after an attestation has the agent, and the token is used [gate 4]',
+    async () => {
+      await using scene = new Scene()
+      const server = await ServerDeployment.start(scene, {
+        settings: 'ratelimit { attestation = false }',
+      })
+      for (let round = 1; round <= 3; round++) {
+        const token = server.token()
+        await attestAt(server.port, token)
+        server.daemon.process.kill('SIGKILL')
+        await server.daemon.ended
+        await server.restart()
+        expect(server.must('agent', 'count')).toContain(`${round} attested agent`)
+        await expect(attestAt(server.port, token)).rejects.toMatchObject({
+          statusCode: 3,
+          statusMessage: 'failed to attest: join token does not exist or has already been used',
+        })
+      }
+    },
+    startTimeoutMs * 3,
+  )
+})
