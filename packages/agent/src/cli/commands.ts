@@ -20,6 +20,11 @@ export function agentCommands(): readonly CommandEntry[] {
     entry('api fetch x509', fetchX509, () => import('./api/fetch-x509.ts')),
     entry('api validate jwt', 'Validates a JWT SVID', () => import('./api/validate-jwt.ts')),
     entry(
+      'api watch',
+      "Attaches to the Workload API and prints updates as they're received",
+      () => import('./api/watch.ts'),
+    ),
+    entry(
       'debug getinfo',
       'Prints debug information about the agent',
       () => import('./debug/getinfo.ts'),

@@ -115,7 +115,7 @@ function endpointProblem(address: string): string | undefined {
     if (authority === '') return `${what} must include a host`
     if (path !== '') return `${what} must not include a path`
   } else {
-    if (authority !== '') return `${what} must not include a host`
+    // A host is ignored here, as go-spiffe ignores it.
     if (path === '') return `${what} must include a path`
   }
   if (query !== undefined && query !== '?') return `${what} must not include query values`

@@ -1,3 +1,4 @@
+import { goJsonProblem } from './go-json-syntax.ts'
 import { CommandError } from './usage-error.ts'
 
 /** What a member of a JSON object may be, and its name in Go's messages. */
@@ -27,25 +28,9 @@ interface Place {
 }
 
 function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new CommandError(syntaxMessage(text, error))
-  }
-}
-
-/** The parser's complaint in Go's words. */
-function syntaxMessage(text: string, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  if (/Unexpected end|Unterminated|after property|Expected .* in JSON at position/.test(message)) {
-    const at = Number(/position (\d+)/.exec(message)?.[1] ?? text.length)
-    if (at >= text.trimEnd().length) return 'unexpected end of JSON input'
-  }
-  const at = Number(/position (\d+)/.exec(message)?.[1] ?? '0')
-  const found = /token '?(.)'?/u.exec(message)?.[1] ?? text[at] ?? ''
-  return /after JSON/.test(message)
-    ? `invalid character '${text[at] ?? found}' after top-level value`
-    : `invalid character '${found}' looking for beginning of value`
+  const problem = goJsonProblem(text)
+  if (problem !== undefined) throw new CommandError(problem)
+  return JSON.parse(text)
 }
 
 function decode(value: unknown, shape: JsonShape, place: Place): unknown {

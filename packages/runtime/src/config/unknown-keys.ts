@@ -37,7 +37,7 @@ export function findUnknownKeys(list: ObjectList, known: readonly string[]): rea
 
 /** The known key that an unknown one most likely was meant to be, or undefined when none is close. */
 export function nearestKey(key: string, known: readonly string[]): string | undefined {
-  const limit = Math.max(2, Math.floor(key.length / 3))
+  const limit = Math.min(key.length - 1, Math.max(2, Math.floor(key.length / 3)))
   let best: { readonly key: string; readonly distance: number } | undefined
   for (const candidate of known) {
     const distance = editDistance(key.toLowerCase(), candidate.toLowerCase())
