@@ -198,18 +198,18 @@ async function main() {
     paths.serverSocket,
     join(folder, 'server.log'),
   )
-  say('3/6  starting an agent with a join token')
-  writeFileSync(paths.bundle, cli(paths, 'bundle', 'show'))
   const token = cli(paths, 'token', 'generate').split('\n')[0].split(' ')[1]
-  const agentArgs = ['run', '-config', paths.agentConf, '-joinToken', token]
-  await start('agent', agentArgs, paths.agentSocket, join(folder, 'agent.log'))
   const uid = process.getuid()
-  say(`4/6  registering the current user (unix:uid:${uid})`)
+  say(`3/6  registering the current user (unix:uid:${uid}) on the agent that will use a join token`)
   cli(
     paths,
     ...['entry', 'create', '-parentID', `spiffe://${trustDomain}/spire/agent/join_token/${token}`],
     ...['-spiffeID', `spiffe://${trustDomain}/user/${uid}`, '-selector', `unix:uid:${uid}`],
   )
+  say('4/6  starting the agent, which attests with the token')
+  writeFileSync(paths.bundle, cli(paths, 'bundle', 'show'))
+  const agentArgs = ['run', '-config', paths.agentConf, '-joinToken', token]
+  await start('agent', agentArgs, paths.agentSocket, join(folder, 'agent.log'))
   say('5/6  fetching an X509-SVID and a JWT-SVID through the SDK')
   const sdk = await import(pathToFileURL(join(root, 'packages', 'sdk', 'dist', 'index.js')).href)
   const { x509, jwt } = await fetchBoth(sdk, `unix://${paths.agentSocket}`)
