@@ -15,7 +15,7 @@ export const command: AnyCommand = adminCommand({
   async run({ terminal, client, print }) {
     const info = await (await client(DebugService)).getInfo({})
     const bytes = GetInfoResponse.encode(info).finish()
-    await print({ type: 'spire.api.agent.debug.v1.GetInfoResponse', bytes }, () => {
+    await print({ type: 'spire.agent.debug.v1.GetInfoResponse', bytes }, () => {
       const lastSync = Number(info.lastSyncSuccess)
       terminal.out(
         'Agent Debug Info:\n' +

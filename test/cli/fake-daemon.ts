@@ -1,0 +1,197 @@
+import { type handleUnaryCall, Server, ServerCredentials, status } from '@grpc/grpc-js'
+import { HealthCheckResponse, HealthService } from '@mini-spire/runtime/proto/grpc/health/v1/health'
+import {
+  AgentService,
+  CountAgentsResponse,
+  ListAgentsResponse,
+} from '@mini-spire/runtime/proto/spire/api/server/agent/v1/agent'
+import { BundleService } from '@mini-spire/runtime/proto/spire/api/server/bundle/v1/bundle'
+import {
+  DebugService,
+  GetInfoResponse,
+} from '@mini-spire/runtime/proto/spire/api/server/debug/v1/debug'
+import {
+  BatchCreateEntryResponse,
+  BatchDeleteEntryResponse,
+  EntryService,
+  ListEntriesResponse,
+} from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
+import { LoggerService } from '@mini-spire/runtime/proto/spire/api/server/logger/v1/logger'
+import { Agent } from '@mini-spire/runtime/proto/spire/api/types/agent'
+import { Bundle } from '@mini-spire/runtime/proto/spire/api/types/bundle'
+import { Entry } from '@mini-spire/runtime/proto/spire/api/types/entry'
+import { JoinToken } from '@mini-spire/runtime/proto/spire/api/types/jointoken'
+import { Logger } from '@mini-spire/runtime/proto/spire/api/types/logger'
+
+const id = (path: string) => ({ trustDomain: 'example.org', path })
+
+const entry = Entry.fromPartial({
+  id: 'e1',
+  spiffeId: id('/web'),
+  parentId: id('/node'),
+  selectors: [
+    { type: 'unix', value: 'uid:1000' },
+    { type: 'unix', value: 'path:/<bin>&' },
+  ],
+  x509SvidTtl: 300,
+  federatesWith: ['other.org'],
+  admin: true,
+  expiresAt: 1_900_000_000n,
+  dnsNames: ['web.example.org'],
+  revisionNumber: 3n,
+  hint: 'primary "one"',
+  createdAt: 1_795_398_672n,
+  additionalAttributes: { jwtSvidIncludeJti: true },
+})
+const plainEntry = Entry.fromPartial({ id: 'e2', spiffeId: id('/api'), parentId: id('/node') })
+const agent = Agent.fromPartial({
+  id: id('/spire/agent/x509pop/ab'),
+  attestationType: 'x509pop',
+  x509svidSerialNumber: '42',
+  x509svidExpiresAt: 1_795_399_053n,
+  canReattest: true,
+  agentVersion: '1.15.3',
+  selectors: [{ type: 'x509pop', value: 'subject:cn:n1' }],
+})
+const banned = Agent.fromPartial({
+  id: id('/spire/agent/join_token/t'),
+  attestationType: 'join_token',
+  banned: true,
+})
+/** A root certificate and a P-256 public key, whose private halves nobody has. */
+const certificate = Buffer.from(
+  'MIICAjCCAaegAwIBAgIQcV/erxAkdw8ikZO5O09BODAKBggqhkjOPQQDAjBQMQswCQYDVQQGEwJVUzEPMA0GA1UEChMGU1BJRkZFMTAwLgYDVQQFEycxNTA3MDA1NDgyOTAxMTI1OTY2NTczODQ5OTQ5NTg5MjcxNTE0MTYwHhcNMjYxMTI0MTgwNTAwWhcNMjYxMTI1MTgwNTEwWjBQMQswCQYDVQQGEwJVUzEPMA0GA1UEChMGU1BJRkZFMTAwLgYDVQQFEycxNTA3MDA1NDgyOTAxMTI1OTY2NTczODQ5OTQ5NTg5MjcxNTE0MTYwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARJbAC6LOP5AX81k8U3BE3Z6HOmk/wfLugpCbU28cXpeSmBkqyy9F0g9TCpW9HMsLT5QCxz9QN7GJO1cuc9VTv1o2MwYTAOBgNVHQ8BAf8EBAMCAQYwDwYDVR0TAQH/BAUwAwEB/zAdBgNVHQ4EFgQUmAgufh5ic/dVX81tBaeOtsCxWyEwHwYDVR0RBBgwFoYUc3BpZmZlOi8vZXhhbXBsZS5vcmcwCgYIKoZIzj0EAwIDSQAwRgIhAP7JaoeGhpKODe5q49IAEv3CFiKnNf0OV0m0fKQd3luNAiEAlA+YBuvGQ2F1TKy4NqdiulSi3r2SoEaA+vdc4TcHAgk=',
+  'base64',
+)
+const publicKey = Buffer.from(
+  'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8BIYX1FBj4UPKjE/1Ma8ve9IFAE0oh57ZoAKQwH1VDSgkAkGSMDFckQppWIDJ+a9bTtL8t8hlPu645KNBzNPHw==',
+  'base64',
+)
+const ok = { code: 0, message: 'OK' }
+
+interface Failure {
+  readonly code: number
+  readonly details: string
+}
+type Answer = (request: never) => unknown
+
+function refuse(code: number, details: string): never {
+  const failure: Failure = { code, details }
+  throw failure
+}
+
+/** Answers that never change, whatever was asked before. */
+const answers: Readonly<Record<string, Answer>> = {
+  check: () => HealthCheckResponse.fromPartial({ status: 1 }),
+  createJoinToken: ({ ttl }: { ttl: number }) =>
+    ttl > 0
+      ? JoinToken.fromPartial({ value: 'the-token', expiresAt: 1_795_399_271n })
+      : refuse(status.INVALID_ARGUMENT, 'ttl is required, you must provide one'),
+  listAgents: ({ pageToken }: { pageToken: string }) =>
+    pageToken === ''
+      ? ListAgentsResponse.fromPartial({ agents: [agent], nextPageToken: 'next' })
+      : ListAgentsResponse.fromPartial({ agents: [banned] }),
+  countAgents: () => CountAgentsResponse.fromPartial({ count: 1 }),
+  getAgent: ({ id: asked }: { id: { path: string } }) =>
+    asked.path === agent.id?.path ? agent : refuse(status.NOT_FOUND, 'agent not found'),
+  banAgent: () => ({}),
+  deleteAgent: () => ({}),
+  countEntries: () => ({ count: 2 }),
+  listEntries: () => ListEntriesResponse.fromPartial({ entries: [entry, plainEntry] }),
+  getEntry: ({ id: asked }: { id: string }) =>
+    asked === 'e1' ? entry : refuse(status.NOT_FOUND, 'entry not found'),
+  batchCreateEntry: ({ entries }: { entries: Entry[] }) =>
+    BatchCreateEntryResponse.fromPartial({
+      results: entries.map((asked) =>
+        asked.spiffeId?.path === '/web'
+          ? { status: { code: 6, message: 'similar entry already exists' } }
+          : { status: ok, entry: { ...asked, id: 'made', createdAt: 1n } },
+      ),
+    }),
+  batchUpdateEntry: ({ entries }: { entries: Entry[] }) => ({
+    results: entries.map((asked) => ({ status: ok, entry: { ...asked, revisionNumber: 4n } })),
+  }),
+  batchDeleteEntry: ({ ids }: { ids: string[] }) =>
+    BatchDeleteEntryResponse.fromPartial({
+      results: ids.map((asked) => ({
+        id: asked,
+        status: asked === 'e1' ? ok : { code: 5, message: 'entry not found' },
+      })),
+    }),
+  getBundle: () =>
+    Bundle.fromPartial({
+      trustDomain: 'example.org',
+      sequenceNumber: 7n,
+      refreshHint: 60n,
+      x509Authorities: [{ asn1: certificate }],
+      jwtAuthorities: [
+        { keyId: 'F0YduufBkQ5NGMvjHNUORUKxCda2aNq3', publicKey, expiresAt: 1_795_629_910n },
+      ],
+    }),
+  countBundles: () => ({ count: 1 }),
+  getLogger: () => Logger.fromPartial({ currentLevel: 4, launchLevel: 6 }),
+  setLogLevel: ({ newLevel }: { newLevel: number }) => ({ currentLevel: newLevel, launchLevel: 6 }),
+  resetLogLevel: () => ({ currentLevel: 6, launchLevel: 6 }),
+  getInfo: () =>
+    GetInfoResponse.fromPartial({
+      uptime: 214,
+      agentsCount: 1,
+      entriesCount: 11,
+      federatedBundlesCount: 1,
+      svidChain: [
+        { id: id('/spire/server'), expiresAt: 1_795_402_227n, subject: 'O=SPIRE,C=US' },
+        { subject: 'C=US', expiresAt: 0n },
+      ],
+    }),
+}
+
+const services = [
+  HealthService,
+  AgentService,
+  EntryService,
+  BundleService,
+  LoggerService,
+  DebugService,
+]
+
+/** A server's API socket behind which nothing stands but fixed answers. */
+export async function startFakeDaemon(socket: string): Promise<{ stop(): void }> {
+  const server = new Server()
+  for (const service of services) {
+    const handlers = Object.fromEntries(
+      Object.entries(service)
+        .filter(([, method]) => !method.requestStream && !method.responseStream)
+        .map(([name]) => [name, handlerOf(name)]),
+    )
+    for (const [name, method] of Object.entries(service)) {
+      const handler = handlers[name]
+      if (handler) {
+        server.register(
+          method.path,
+          handler,
+          method.responseSerialize as (value: unknown) => Buffer,
+          method.requestDeserialize,
+          'unary',
+        )
+      }
+    }
+  }
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    )
+  })
+  return { stop: () => server.forceShutdown() }
+}
+
+function handlerOf(name: string): handleUnaryCall<unknown, unknown> {
+  return (call, callback) => {
+    const answer = answers[name]
+    try {
+      if (!answer) refuse(status.UNIMPLEMENTED, `no answer for ${name}`)
+      else callback(null, answer(call.request as never))
+    } catch (failure) {
+      callback(failure as Failure)
+    }
+  }
+}
