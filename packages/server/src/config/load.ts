@@ -1,5 +1,6 @@
 import { readConfigFile } from '@mini-spire/runtime/config/config-file'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
+import { checkDataStore } from './data-store.ts'
 import { type ResolveOptions, resolveServerConfig } from './resolve.ts'
 import type { ResolvedServerConfig } from './resolved-config.ts'
 import { decodeServerFile, mergeServer, type ServerFlags } from './server-file.ts'
@@ -33,5 +34,6 @@ export async function loadServerConfig(
   const file = mergeServer(given, options.flags)
   const resolved = await resolveServerConfig(file, options)
   refuseUnsupported(file, resolved.config)
+  checkDataStore(resolved.config.plugins)
   return resolved
 }
