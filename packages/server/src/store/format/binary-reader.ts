@@ -57,7 +57,7 @@ export class BinaryReader {
   bytes(): Uint8Array {
     const start = this.#skip(this.unsigned())
     // A copy: a view would keep the whole page of records it was read with.
-    return Uint8Array.prototype.slice.call(this.#bytes, start, this.#offset)
+    return new Uint8Array(this.#bytes.subarray(start, this.#offset))
   }
 
   /** A view of so many bytes, without copying. */
