@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
 import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
@@ -59,6 +60,8 @@ export class Agent implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock
     this.#chance = options.chance ?? randomChance
     this.#version = options.version ?? builtVersion
+    // Every call to the server listens to it; how many run at once is bounded elsewhere.
+    setMaxListeners(0, this.#stopping.signal)
   }
 
   /** Resolves when the agent has been stopped, rejects when it ended by itself: banned, not known any more, trust lost. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { AgentIdentity } from '../node-attestation/agent-identity.ts'
@@ -50,6 +51,7 @@ export async function keepInSync(parts: SyncParts, signal: AbortSignal): Promise
 async function runTogether(parts: SyncParts, signal: AbortSignal): Promise<void> {
   const stop = new AbortController()
   const joined = AbortSignal.any([signal, stop.signal])
+  setMaxListeners(0, joined)
   const tasks = [parts.synchronizer, parts.renewer, parts.rotator].map((task) => task.run(joined))
   try {
     await Promise.all(tasks)
