@@ -134,6 +134,18 @@ describe('an agent', () => {
     expect([String(token.spiffeId), token.audience]).toEqual(['spiffe://example.org/web', ['a']])
   })
 
+  it('cannot ask for more at once than the signing limit holds, nor for nothing', async () => {
+    await using scene = await ServerScene.start()
+    const { svids } = scene.remote(await scene.join())
+    const params = Array.from({ length: 501 }, () => ({ entryId: 'x', csr: Uint8Array.of(1) }))
+    const text =
+      'rejecting request due to certificate signing rate limiting: rate (501) exceeds burst size (500)'
+    await expect(svids.batchNewX509Svid({ params })).rejects.toEqual(status(8, text))
+    const missing = status(3, 'missing parameters')
+    await expect(svids.batchNewX509Svid({ params: [] })).rejects.toEqual(missing)
+    await expect(svids.batchNewWitsvid({ params: [] })).rejects.toEqual(missing)
+  })
+
   it('renews, and the old certificate dies when the new one is first used', async () => {
     await using scene = await ServerScene.start()
     const first = await scene.join()

@@ -1,8 +1,7 @@
-/** One challenge on its way to the agent, and the promise of the answer. */
+/** One challenge on its way to the agent, and where its answer goes. */
 interface Pending {
   readonly challenge: Uint8Array
   readonly resolve: (answer: Uint8Array) => void
-  readonly reject: (error: unknown) => void
 }
 
 /**
@@ -11,13 +10,22 @@ interface Pending {
  */
 export class Challenges {
   readonly #waiting: Pending[] = []
+  /** Those whose answer has not come, on their way or not. */
+  readonly #unanswered = new Set<(error: unknown) => void>()
   #wake: (() => void) | undefined
   #isClosed = false
+  #failure: { readonly error: unknown } | undefined
 
   /** For the attestor: sends a challenge and resolves to the answer. */
   ask(challenge: Uint8Array): Promise<Uint8Array> {
+    if (this.#failure) return Promise.reject(this.#failure.error)
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ challenge, resolve, reject })
+      this.#unanswered.add(reject)
+      const answered = (answer: Uint8Array): void => {
+        this.#unanswered.delete(reject)
+        resolve(answer)
+      }
+      this.#waiting.push({ challenge, resolve: answered })
       this.#wake?.()
     })
   }
@@ -31,7 +39,10 @@ export class Challenges {
   /** The agent has gone: whoever waits for it stops waiting. */
   fail(error: unknown): void {
     this.close()
-    for (const { reject } of this.#waiting.splice(0)) reject(error)
+    this.#failure = { error }
+    this.#waiting.length = 0
+    for (const reject of this.#unanswered) reject(error)
+    this.#unanswered.clear()
   }
 
   /** For the stream: the challenges, until the attestor has come to its end. */
