@@ -23,7 +23,7 @@ import { selectorField, setMatchName } from '../convert-selectors.ts'
 import { agentIdFromProto, workloadIdFromProto } from '../convert-spiffe-id.ts'
 import { labelled } from '../failure.ts'
 import { logFailures } from '../log-failures.ts'
-import type { RateLimit } from '../rate-limits.ts'
+import { passRateLimit, type RateLimit } from '../rate-limits.ts'
 import { x509SvidToProto } from '../svid/convert.ts'
 import { agentToProto, nodeFilterFromProto } from './convert.ts'
 import { messages } from './messages.ts'
@@ -94,12 +94,12 @@ function writeHandlers(
       return {}
     },
     attestAgent: async function* (call, requests) {
-      await limit(call, 1)
+      await passRateLimit(limit, call, 1, messages.attestRateLimit)
       yield* serveAttestation(call, requests, options.attestation)
     },
     renewAgent: async (call, { params }) => {
       if (params && params.csr.length > 0) call.audit.addFields({ csr: hashOf(params.csr) })
-      await limit(call, 1)
+      await passRateLimit(limit, call, 1, messages.renewRateLimit)
       const cause = causeOf(call, 'agent renewal')
       const csr = (): Uint8Array => {
         call.log.info('Renewing agent SVID')
@@ -129,7 +129,7 @@ function writeHandlers(
       return { value: created.token, expiresAt: BigInt(created.expiresAtSeconds) }
     },
     postStatus: async (call, { agentVersion }) => {
-      await limit(call, 1)
+      await passRateLimit(limit, call, 1, messages.postStatusRateLimit)
       const id = actorOf(call.caller).id
       call.audit.addFields({ spiffe_id: id })
       if (agentVersion !== '' && Buffer.byteLength(agentVersion) <= 255) {

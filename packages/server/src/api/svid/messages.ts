@@ -10,6 +10,9 @@ export const messages: {
   readonly witKeyUnavailable: string
   readonly notDownstream: string
   readonly bundleNotFound: string
+  readonly x509RateLimit: string
+  readonly jwtRateLimit: string
+  readonly downstreamRateLimit: string
   readonly invalidSpiffeId: string
 } = {
   missingParameters: 'missing parameters',
@@ -22,5 +25,8 @@ export const messages: {
   witKeyUnavailable: 'failed to sign WIT-SVID: WIT key is not available for signing',
   notDownstream: 'caller is not a downstream workload',
   bundleNotFound: 'bundle not found',
+  x509RateLimit: 'rejecting request due to certificate signing rate limiting',
+  jwtRateLimit: 'rejecting request due to JWT signing request rate limiting',
+  downstreamRateLimit: 'rejecting request due to downstream CA signing rate limit',
   invalidSpiffeId: 'invalid SPIFFE ID',
 }

@@ -11,7 +11,7 @@ import { hashOf } from '../bytes-hash.ts'
 import { workloadIdFromProto } from '../convert-spiffe-id.ts'
 import { labelled } from '../failure.ts'
 import { logFailures } from '../log-failures.ts'
-import type { RateLimit } from '../rate-limits.ts'
+import { passRateLimit, type RateLimit } from '../rate-limits.ts'
 import { jwtSvidToProto, x509SvidToProto } from './convert.ts'
 import { messages } from './messages.ts'
 import { newX509Svids } from './service-batch.ts'
@@ -83,7 +83,7 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
   return {
     batchNewX509Svid: async (call, request) => {
       if (request.params.length === 0) throw missingParameters()
-      await options.limit(call, request.params.length)
+      await passRateLimit(options.limit, call, request.params.length, messages.x509RateLimit)
       const requester = actorOf(call.caller).id
       const authorized = options.authorizedEntries(requester)
       const results = await newX509Svids(call, request.params, {
@@ -96,7 +96,7 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
     newJwtsvid: async (call, request) => {
       const audience = request.audience
       call.audit.addFields({ entry_id: request.entryId, audience: audience.join(',') })
-      await options.limit(call, 1)
+      await passRateLimit(options.limit, call, 1, messages.jwtRateLimit)
       if (options.areJwtSvidsDisabled) throw jwtDisabled()
       const requester = actorOf(call.caller).id
       const entry = options.authorizedEntries(requester).find(request.entryId)
@@ -107,7 +107,7 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
     },
     batchNewWitsvid: async (call, request) => {
       if (request.params.length === 0) throw missingParameters()
-      await options.limit(call, request.params.length)
+      await passRateLimit(options.limit, call, request.params.length, messages.x509RateLimit)
       const authorized = options.authorizedEntries(actorOf(call.caller).id)
       const results = request.params.map(({ entryId, publicKey }) => {
         const found = entryId !== '' && authorized.find(entryId) !== undefined
@@ -117,7 +117,7 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
     },
     newDownstreamX509Ca: async (call, request) => {
       call.audit.addFields({ csr: hashOf(request.csr) })
-      await options.limit(call, 1)
+      await passRateLimit(options.limit, call, 1, messages.downstreamRateLimit)
       if (call.caller.class !== 'downstream') {
         throw new ApiError('internal', messages.notDownstream)
       }
