@@ -89,7 +89,7 @@ const { block } = fc.letrec<{ block: string; value: string; item: readonly [stri
   }),
 )
 
-describe('beside the original HCL library', () => {
+describe('beside the original HCL library', { timeout: 60_000 }, () => {
   it('generated files mean the same', () => {
     fc.assert(
       fc.property(block, (text) => {
