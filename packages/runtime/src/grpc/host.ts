@@ -8,7 +8,7 @@ import { CallSlots } from './call-slots.ts'
 import { ConnectionTable } from './connections.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { defaultHostLimits, type HostLimits } from './host-limits.ts'
-import { createRawServer, type RawServer, type StreamResets } from './raw-server.ts'
+import { createRawServer, type RawServer } from './raw-server.ts'
 import type { ServiceBinding } from './service.ts'
 import { installStrictUtf8 } from './strict-utf8.ts'
 import { TlsListener, type TlsListenOptions } from './tls-listener.ts'
@@ -23,12 +23,6 @@ export interface GrpcHostOptions<C extends CallContext> {
   /** Bounds that differ from {@link defaultHostLimits}. */
   readonly limits?: Partial<HostLimits>
 }
-
-/**
- * Who fetches a streamed SVID once leaves the stream by a reset, and may do so thousands of times on one connection. A local
- * process has cheaper ways to keep us busy, all of them counted by the limits.
- */
-const localStreamResets: StreamResets = { burst: 20_000, perSecond: 10_000 }
 
 interface Listener {
   close(): Promise<void>
@@ -68,7 +62,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
    * @throws {ListenError} `ERR_LISTEN_UNSAFE_DIRECTORY` when another user owns the directory, `ERR_LISTEN_FAILED` when the system refuses
    */
   async listenUnix(options: UnixListenOptions): Promise<void> {
-    const server = this.#createServer({ streamResets: localStreamResets })
+    const server = this.#createServer({})
     const { log } = this.#options
     const listener = new UnixListener({
       ...options,
@@ -146,10 +140,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
     await this.stop(0)
   }
 
-  #createServer(options: {
-    readonly maxConnectionAgeMs?: number
-    readonly streamResets?: StreamResets
-  }): RawServer {
+  #createServer(options: { readonly maxConnectionAgeMs?: number }): RawServer {
     const server = createRawServer({ ...options, limits: this.#limits })
     for (const { methods } of this.#options.services) {
       for (const method of methods) server.register(method, this.#dispatcher)

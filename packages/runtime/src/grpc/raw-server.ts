@@ -26,20 +26,12 @@ const maxSessionMemoryMb = 64
 /** The bytes of messages pass through grpc-js as they are: {@link BoundMethod} has the codecs, and Go's error texts. */
 const asItIs = (bytes: Buffer): Buffer => bytes
 
-/** A bucket of resets: how many at once, and how many come back each second. */
-export interface StreamResets {
-  readonly burst: number
-  readonly perSecond: number
-}
-
 /** Makes a server without listeners; `maxConnectionAgeMs` (± 10 %) is when a connection is told to go elsewhere. */
 export function createRawServer(options: {
   readonly limits: HostLimits
   readonly maxConnectionAgeMs?: number
-  /** How many streams a peer may reset: Node's own guard unless given. */
-  readonly streamResets?: StreamResets
 }): RawServer {
-  const { limits, maxConnectionAgeMs, streamResets } = options
+  const { limits, maxConnectionAgeMs } = options
   const server = new Server({
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': limits.maxReceiveBytes,
@@ -51,7 +43,6 @@ export function createRawServer(options: {
       : { 'grpc.max_connection_age_ms': maxConnectionAgeMs }),
   })
   answerUnknownMethodsAsGo(server)
-  if (streamResets) allowStreamResets(server, streamResets)
   const injector: ConnectionInjector = server.createConnectionInjector(
     ServerCredentials.createInsecure(),
   )
@@ -82,18 +73,6 @@ function register<C extends CallContext>(
     default:
       kind satisfies never
   }
-}
-
-/** What grpc-js keeps private and we lean on, with a test: the options of the HTTP/2 servers it makes. */
-interface Http2Options {
-  readonly commonServerOptions: { streamResetBurst?: number; streamResetRate?: number }
-}
-
-/** Node ends a session after about a thousand resets; grpc-js has no option for that. */
-function allowStreamResets(server: Server, { burst, perSecond }: StreamResets): void {
-  const { commonServerOptions } = server as unknown as Http2Options
-  commonServerOptions.streamResetBurst = burst
-  commonServerOptions.streamResetRate = perSecond
 }
 
 /** What grpc-js keeps private and we lean on, with a test: where it looks up the handler of a path. */
