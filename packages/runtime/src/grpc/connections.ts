@@ -2,6 +2,10 @@ import type { Duplex } from 'node:stream'
 import type { ServerCall } from './call.ts'
 import type { Peer } from './call-context.ts'
 
+/** Node cuts a connection after a burst of 1000 resets, 33 of which come back each second; we turn it away before. */
+const resetBurst = 800
+const resetsPerSecond = 30
+
 /** One accepted connection: who is at the other end, and its streams in progress. */
 export class Connection {
   /** What its calls name it by: grpc-js gives a call nothing of its socket but an address, so ours is made up. */
@@ -11,9 +15,18 @@ export class Connection {
   readonly address: string
   readonly #socket: Duplex
   readonly #streams = new Set<ServerCall>()
+  readonly #retire: (() => void) | undefined
+  #resetsLeft = resetBurst
+  #lastResetMs = 0
 
-  constructor(options: { readonly key: string; readonly peer: Peer; readonly socket: Duplex }) {
+  constructor(options: {
+    readonly key: string
+    readonly peer: Peer
+    readonly socket: Duplex
+    readonly retire: (() => void) | undefined
+  }) {
     this.key = options.key
+    this.#retire = options.retire
     this.peer = options.peer
     this.address = options.peer.kind === 'tls' ? options.peer.address : `pid:${options.peer.pid}`
     this.#socket = options.socket
@@ -23,6 +36,17 @@ export class Connection {
   trackStream(call: ServerCall): () => void {
     this.#streams.add(call)
     return () => this.#streams.delete(call)
+  }
+
+  /**
+   * Counts a call that its caller left. Before Node's guard against rapid resets would cut the connection, with every call
+   * on it, the peer is told to open another.
+   */
+  countReset(nowMs: number): void {
+    const returned = ((nowMs - this.#lastResetMs) / 1000) * resetsPerSecond
+    this.#lastResetMs = nowMs
+    this.#resetsLeft = Math.min(resetBurst, this.#resetsLeft + returned) - 1
+    if (this.#resetsLeft < 0) this.#retire?.()
   }
 
   /** Ends every stream in progress from this side. */
@@ -52,10 +76,15 @@ export class ConnectionTable {
     return this.#byAddress.get(address) ?? 0
   }
 
-  /** Registers a connection until its socket closes, and marks the socket with its key. */
-  add(peer: Peer, socket: Duplex): Connection {
+  /**
+   * Registers a connection until its socket closes, and marks the socket with its key.
+   *
+   * @param retire tells the peer to go elsewhere; without it a connection of too many resets is left to Node's guard
+   */
+  add(peer: Peer, socket: Duplex, retire?: (key: string) => void): Connection {
     this.#accepted++
-    const connection = new Connection({ key: `peer-${this.#accepted}`, peer, socket })
+    const key = `peer-${this.#accepted}`
+    const connection = new Connection({ key, peer, socket, retire: retire && (() => retire(key)) })
     Object.defineProperties(socket, {
       remoteAddress: { value: connection.key },
       remotePort: { value: undefined },

@@ -122,7 +122,10 @@ export class Dispatcher<C extends CallContext> {
     const metadata = (name: string): readonly string[] => raw.metadata.get(name).map(String)
     const server = createServerCall({ peer, method: path, clock, log, metadata })
     const forget = kind === 'unary' ? undefined : connection.trackStream(server)
-    raw.once('cancelled', () => server.abort(callerGone()))
+    raw.once('cancelled', () => {
+      connection.countReset(clock.nowMs())
+      server.abort(callerGone())
+    })
     const run: Run = { server, context: server.context, answered: release }
     const startedMs = clock.nowMs()
     let outcome: CallOutcome

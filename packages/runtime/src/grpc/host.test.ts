@@ -226,6 +226,23 @@ describe('calls', () => {
 })
 
 describe('streams', () => {
+  it('may be left early thousands of times by one local caller, and none of its calls fails', async () => {
+    const { channel, host } = await start({
+      async *watch(call) {
+        yield { status: 1 }
+        await new Promise((resolve) => call.signal.addEventListener('abort', resolve))
+      },
+    })
+    const client = createClient(HealthService, channel)
+    for (let left = 0; left < 2_500; left++) {
+      for await (const { status } of client.watch({ service: '' })) {
+        expect(status).toBe(1)
+        break
+      }
+    }
+    expect(host.connectionCount).toBeLessThanOrEqual(2)
+  })
+
   it('a slow reader slows the handler down, and leaving early ends it', async () => {
     let made = 0
     const returned = settleable()

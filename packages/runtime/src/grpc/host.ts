@@ -70,6 +70,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       limits: this.#limits,
       connections: this.#connections,
       accept: (socket) => server.accept(socket),
+      retire: (key) => server.retire(key),
     })
     this.#listeners.push(listener)
     await listener.listen()

@@ -1,3 +1,4 @@
+import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import {
   type ConnectionInjector,
@@ -15,6 +16,8 @@ import type { BoundMethod } from './service.ts'
 export interface RawServer {
   register<C extends CallContext>(method: BoundMethod<C>, dispatcher: Dispatcher<C>): void
   accept(socket: Duplex): void
+  /** Tells the peer of one connection to go elsewhere (GOAWAY); it closes when its last call has ended. */
+  retire(key: string): void
   /** Tells every peer to go elsewhere (GOAWAY); connections close when their last call has ended. */
   drain(): void
   destroy(): void
@@ -49,6 +52,7 @@ export function createRawServer(options: {
   return {
     register: (method, dispatcher) => register(server, method, dispatcher),
     accept: (socket) => injector.injectConnection(socket),
+    retire: (key) => retireSession(server, key),
     drain: () => injector.destroy(),
     destroy: () => server.forceShutdown(),
   }
@@ -72,6 +76,23 @@ function register<C extends CallContext>(
       return
     default:
       kind satisfies never
+  }
+}
+
+/** What grpc-js keeps private and we lean on, with a test: its HTTP/2 sessions. */
+interface SessionTable {
+  readonly http2Servers: ReadonlyMap<unknown, { readonly sessions: Iterable<ServerHttp2Session> }>
+}
+
+/** The largest stream ID: everything the peer has sent by the time it reads this is still served. */
+const lastPossibleStream = 2 ** 31 - 1
+
+function retireSession(server: Server, key: string): void {
+  const { http2Servers } = server as unknown as SessionTable
+  for (const session of [...http2Servers.values()].flatMap(({ sessions }) => [...sessions])) {
+    if (session.closed || session.destroyed || session.socket.remoteAddress !== key) continue
+    session.goaway(constants.NGHTTP2_NO_ERROR, lastPossibleStream)
+    session.close()
   }
 }
 

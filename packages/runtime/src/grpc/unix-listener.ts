@@ -30,6 +30,8 @@ export interface UnixListenerOptions extends UnixListenOptions {
   readonly limits: HostLimits
   readonly connections: ConnectionTable
   readonly accept: (socket: Socket) => void
+  /** Tells the peer of a connection, by its key, to go elsewhere. */
+  readonly retire: (key: string) => void
 }
 
 /** How many connections the kernel holds until they are accepted; Node's own 511 drops a herd. */
@@ -93,7 +95,7 @@ export class UnixListener {
       if (connections.sizeOf(`pid:${peer.pid}`) >= limits.maxConnectionsPerAddress) {
         return void socket.destroy()
       }
-      connections.add(peer, socket)
+      connections.add(peer, socket, this.#options.retire)
     } catch (error) {
       log.warn('Connection failed during accept', { error: messageOf(error) })
       return void socket.destroy()
