@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { messageOf } from '../errors.ts'
 import { WorkloadApiCallError } from './workload-api-error.ts'
@@ -25,6 +26,8 @@ export class WorkloadChannel {
   readonly #closed = new AbortController()
 
   constructor(target: string) {
+    // As many calls as the workload likes may listen for the end of the channel.
+    setMaxListeners(0, this.#closed.signal)
     this.#client = new Client(target, credentials.createInsecure(), {
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.enable_channelz': 0,

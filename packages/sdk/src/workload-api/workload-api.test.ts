@@ -99,6 +99,17 @@ describe('a Workload API client', () => {
     )
   })
 
+  it('takes many calls at once without a word of warning', async () => {
+    api.serve({ ca, svids: [web] })
+    const warnings: string[] = []
+    const onWarning = (warning: Error): number => warnings.push(warning.name)
+    process.on('warning', onWarning)
+    const all = await Promise.all(Array.from({ length: 40 }, () => client.fetchX509Context()))
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', onWarning)
+    expect([all.length, warnings]).toEqual([40, []])
+  })
+
   it('leaves no stream behind after a fetch', async () => {
     api.serve({ ca, svids: [web] })
     await client.fetchX509Context()
