@@ -188,8 +188,12 @@ export class Server implements AsyncDisposable {
   }
 
   async #openStore(): Promise<Store> {
+    const directory = join(this.#config.dataDir, 'store')
+    if (this.#config.plugins.some(({ type, name }) => type === 'DataStore' && name === 'sql')) {
+      this.#log.info('DataStore "sql" with sqlite3 means the embedded store', { directory })
+    }
     const store = await LevelStore.create({
-      directory: join(this.#config.dataDir, 'store'),
+      directory,
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'datastore' }),
     })

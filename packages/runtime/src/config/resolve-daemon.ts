@@ -138,3 +138,14 @@ export function checkFeatureFlags(flags: readonly string[]): readonly string[] {
   }
   return flags
 }
+
+/** The metric sinks that SPIRE has and this program has not yet, and whether each is configured. */
+export function refusedTelemetry(
+  telemetry: TelemetryConfig,
+): readonly (readonly [string, boolean])[] {
+  return [
+    ['telemetry.DogStatsd', telemetry.dogStatsdAddresses.length > 0],
+    ['telemetry.Statsd', telemetry.statsdAddresses.length > 0],
+    ['telemetry.M3', telemetry.m3.length > 0],
+  ]
+}
