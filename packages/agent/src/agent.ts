@@ -5,6 +5,7 @@ import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
 import { HealthListener } from '@mini-spire/runtime/health/health-listener'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
+import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
 import { version as builtVersion } from '@mini-spire/runtime/version'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { type AgentCore, buildCore, buildIdentity, type CoreOptions } from './agent-core.ts'
@@ -16,7 +17,6 @@ import { FileStorage } from './storage/file-storage.ts'
 import { initializeSync } from './sync/initialize.ts'
 import { keepInSync } from './sync/keep-in-sync.ts'
 import { agentHealthCheck } from './transport/agent-health.ts'
-import { startMetrics } from './transport/agent-metrics.ts'
 import type { Endpoints } from './transport/endpoints.ts'
 import { randomChance, tightenUmask, weakMemoryWarning } from './transport/startup.ts'
 
@@ -164,7 +164,12 @@ export class Agent implements AsyncDisposable {
 
   async #startMetrics(): Promise<void> {
     const { telemetry, trustDomain } = this.#config
-    const { metrics, listener } = await startMetrics(telemetry, trustDomain)
+    const { metrics, listener } = await startMetrics({
+      config: telemetry,
+      trustDomain,
+      defaultPrefix: 'spire_agent',
+      log: this.#log.with({ subsystem_name: 'telemetry' }),
+    })
     if (listener) this.#closers.push(() => listener[Symbol.asyncDispose]())
     this.#metrics = metrics
     metrics.gauge(['started'], 1, { version: this.#version, trust_domain_id: trustDomain.name })

@@ -8,6 +8,7 @@ import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
 import { HealthListener } from '@mini-spire/runtime/health/health-listener'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
+import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { AgentAttestation } from './attestation/attest-agent.ts'
 import { pruneNodes } from './attestation/prune-nodes.ts'
@@ -29,7 +30,7 @@ import { ClientCertificates } from './transport/client-certificates.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
 import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
-import { caMetrics, countPruning, measuredKeys, startMetrics } from './transport/server-metrics.ts'
+import { caMetrics, countPruning, measuredKeys } from './transport/server-metrics.ts'
 import {
   ServerSvidRotator,
   type ServerSvidSigner,
@@ -152,7 +153,12 @@ export class Server implements AsyncDisposable {
 
   async #startMetrics(): Promise<void> {
     const { telemetry: config, trustDomain } = this.#config
-    const { metrics, listener } = await startMetrics({ config, trustDomain })
+    const { metrics, listener } = await startMetrics({
+      config,
+      trustDomain,
+      defaultPrefix: 'spire_server',
+      log: this.#log.with({ subsystem_name: 'telemetry' }),
+    })
     if (listener) this.#closers.push(async () => await listener[Symbol.asyncDispose]())
     this.#metrics = metrics
     const labels = { version: this.#version, trust_domain_id: trustDomain.name }

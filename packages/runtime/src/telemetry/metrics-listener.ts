@@ -12,6 +12,9 @@ export interface MetricsListenerOptions {
   readonly tls?: ServerOptions
 }
 
+/** As SPIRE's: who sends no request holds no connection for longer. */
+const headersTimeoutMs = 10_000
+
 /** Serves the metrics on every path, as SPIRE does. */
 export class MetricsListener implements AsyncDisposable {
   readonly #options: MetricsListenerOptions
@@ -29,6 +32,7 @@ export class MetricsListener implements AsyncDisposable {
     this.#server = tls
       ? createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, answer)
       : createServer(answer)
+    this.#server.headersTimeout = headersTimeoutMs
   }
 
   /** Resolves to the address that was bound. */
@@ -38,8 +42,13 @@ export class MetricsListener implements AsyncDisposable {
       this.#server.once('error', reject)
       this.#server.listen({ host, port }, resolve)
     })
-    const bound = this.#server.address() as AddressInfo
-    return { host: bound.address, port: bound.port }
+    return this.address()
+  }
+
+  /** Where it listens, with the port that the system chose if 0 was asked for. */
+  address(): { host: string; port: number } {
+    const { address, port } = this.#server.address() as AddressInfo
+    return { host: address, port }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
