@@ -18,6 +18,7 @@ import { type PruningOutcome, runCaMaintenance } from './ca/maintenance.ts'
 import { serverPluginKinds } from './config/plugin-kinds.ts'
 import type { NodePruningConfig, ResolvedServerConfig } from './config/resolved-config.ts'
 import { Issuer } from './issuance/issuer.ts'
+import type { AttestedNode } from './model/attested-node.ts'
 import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
 import { PendingEntries } from './registration/pending-entries.ts'
 import { pruneEntriesPeriodically } from './registration/prune-entries.ts'
@@ -207,7 +208,8 @@ export class Server implements AsyncDisposable {
     await store.open((changes) => {
       this.#registry.apply(changes)
       const cutter = this.#endpoints
-      if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock })
+      const findNode = (id: string): AttestedNode | undefined => this.#registry.nodes.find(id)
+      if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock, findNode })
     })
     return store
   }

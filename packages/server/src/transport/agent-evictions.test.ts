@@ -42,10 +42,13 @@ function scene() {
       return cut.length
     },
   }
+  let node: AttestedNode | undefined
+  const findNode = (): AttestedNode | undefined => node
   const apply = (value: AttestedNode | undefined): void => {
+    node = value
     const position = { epoch: 'e', revision: 1 }
     const change: AppliedChange = { kind: 'node', key: id, value, position, createdRevision: 1 }
-    cutEvictedAgents([change], { cutter, clock })
+    cutEvictedAgents([change], { cutter, clock, findNode })
   }
   const serials = (): readonly (string | undefined)[] =>
     [...open].map((one) => (one.kind === 'tls' && one.spiffeId === id ? one.serialNumber : 'other'))
@@ -68,6 +71,17 @@ describe('cutEvictedAgents', () => {
     clock.advance(replacedGraceMs - 1)
     expect(serials()).toContain('1')
     clock.advance(1)
+    expect(serials()).toEqual(['2', 'other', 'other'])
+  })
+
+  it('spares a certificate that came into use within the moment of the one before', () => {
+    const { apply, serials, clock } = scene()
+    apply(node('1'))
+    clock.advance(replacedGraceMs - 1)
+    apply(node('2'))
+    clock.advance(1)
+    expect(serials()).toEqual(['1', '2', 'other', 'other'])
+    clock.advance(replacedGraceMs - 1)
     expect(serials()).toEqual(['2', 'other', 'other'])
   })
 

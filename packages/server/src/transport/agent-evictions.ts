@@ -14,6 +14,14 @@ export interface ConnectionCutter {
   closeConnections(matches: (peer: Peer) => boolean): number
 }
 
+/** Options of {@link cutEvictedAgents}. */
+export interface AgentEvictionOptions {
+  readonly cutter: ConnectionCutter
+  readonly clock: Clock
+  /** The agent as it is when asked. */
+  readonly findNode: (spiffeId: string) => AttestedNode | undefined
+}
+
 /**
  * Cuts the connections of agents that may no longer call: at once when the agent is banned or gone, after a moment when
  * another certificate took the place of the one it shows. That calls are refused meanwhile is authorization's work.
@@ -22,20 +30,26 @@ export interface ConnectionCutter {
  */
 export function cutEvictedAgents(
   changes: readonly AppliedChange[],
-  { cutter, clock }: { readonly cutter: ConnectionCutter; readonly clock: Clock },
+  options: AgentEvictionOptions,
 ): void {
+  const { cutter, clock } = options
   for (const change of changes) {
     if (change.kind !== 'node') continue
     const { key, value } = change
     if (!value || isBanned(value)) cutter.closeConnections((peer) => isAgent(peer, key))
-    else clock.setTimer(replacedGraceMs, () => cutReplaced(cutter, value))
+    else clock.setTimer(replacedGraceMs, () => cutReplaced(options, value))
   }
 }
 
-function cutReplaced(cutter: ConnectionCutter, node: AttestedNode): void {
-  const current = new Set([node.serialNumber, node.newSerialNumber])
-  const key = String(node.spiffeId)
+/** Spares what was current at the change, whose own moment is not over, and what has become current since. */
+function cutReplaced({ cutter, findNode }: AgentEvictionOptions, then: AttestedNode): void {
+  const key = String(then.spiffeId)
+  const current = new Set([then, findNode(key)].flatMap((node) => serialsOf(node)))
   cutter.closeConnections((peer) => isAgent(peer, key) && !current.has(peer.serialNumber ?? ''))
+}
+
+function serialsOf(node: AttestedNode | undefined): readonly string[] {
+  return node ? [node.serialNumber, node.newSerialNumber] : []
 }
 
 function isAgent(peer: Peer, spiffeId: string): peer is Extract<Peer, { kind: 'tls' }> {
