@@ -23,10 +23,14 @@ export class ServedWorkload implements AsyncDisposable {
     this.id = id
   }
 
-  static async start(settings: { readonly server?: string } = {}): Promise<ServedWorkload> {
+  static async start(
+    settings: { readonly server?: string; readonly agent?: string } = {},
+  ): Promise<ServedWorkload> {
     const scene = new Scene()
     const server = await ServerDeployment.start(scene, { settings: settings.server ?? '' })
-    const agent = await AgentDeployment.start(scene, server)
+    const agent = await AgentDeployment.start(scene, server, {
+      settings: settings.agent ?? '',
+    })
     const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
     const parentId = `spiffe://${server.trustDomain}${agents[0].id.path}`
     const made = new ServedWorkload(
