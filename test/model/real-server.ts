@@ -21,7 +21,7 @@ import { loadServerConfig } from '@mini-spire/server/config/load'
 import type { ServerFlags } from '@mini-spire/server/config/server-file'
 import { Server } from '@mini-spire/server/server'
 
-import { freePort } from '../kit/processes.ts'
+import { Daemon, freePort, ours } from '../kit/processes.ts'
 
 /** The trust domain of every model run. */
 export const trustDomain = 'model.test'
@@ -38,16 +38,24 @@ const noFlags: ServerFlags = {
   trustDomain: '',
 }
 
-/** A real server in this process, on its real store, sockets and keys, that can be stopped and started. */
+/** Where the server runs: in this process, or in one of its own. */
+export type Place = 'here' | 'process'
+
+/** A real server on its real store, sockets and keys, that can be stopped and started. */
 export class RealServer implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'mini-spire-model-'))
   readonly #csr: Uint8Array
+  readonly #place: Place
+  readonly #port: number
   #server: Server | undefined
+  #daemon: Daemon | undefined
   #local: GrpcChannel | undefined
   #remote: GrpcChannel | undefined
 
-  private constructor(csr: Uint8Array, port: number) {
+  private constructor(csr: Uint8Array, port: number, place: Place) {
     this.#csr = csr
+    this.#port = port
+    this.#place = place
     writeFileSync(
       this.#path('server.conf'),
       `server {
@@ -61,10 +69,10 @@ plugins {
     )
   }
 
-  static async start(): Promise<RealServer> {
+  static async start(place: Place): Promise<RealServer> {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const csr = await buildCsr({ key: privateKey, subject: {} })
-    const made = new RealServer(csr, await freePort())
+    const made = new RealServer(csr, await freePort(), place)
     await made.start()
     return made
   }
@@ -82,23 +90,11 @@ plugins {
   }
 
   async start(): Promise<void> {
-    const log = createLogger({
-      format: 'plain',
-      level: 'error',
-      destination: noDestination,
-      clock: systemClock,
-    })
-    const { config } = await loadServerConfig({
-      path: this.#path('server.conf'),
-      flags: noFlags,
-      openLog: () => log,
-    })
-    this.#server = new Server(config, { log, version: 'model' })
-    const { port } = await this.#server.start()
+    await (this.#place === 'here' ? this.#startHere() : this.#startProcess())
     this.#local = openUnixChannel(this.#path('api.sock'))
     this.#remote = openSvidChannel({
       address: '127.0.0.1',
-      port,
+      port: this.#port,
       svid: () => undefined,
       verifyServer: () => {},
     })
@@ -108,6 +104,9 @@ plugins {
     this.#local?.close()
     this.#remote?.close()
     await this.#server?.stop()
+    const ended = await this.#daemon?.stop()
+    if (ended) throw new Error(`the server ended with ${ended}:\n${this.#daemon?.output}`)
+    this.#daemon = undefined
   }
 
   /** Attests with a join token, as an agent does, over TLS without an identity. */
@@ -129,6 +128,27 @@ plugins {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  async #startHere(): Promise<void> {
+    const log = createLogger({
+      format: 'plain',
+      level: 'error',
+      destination: noDestination,
+      clock: systemClock,
+    })
+    const { config } = await loadServerConfig({
+      path: this.#path('server.conf'),
+      flags: noFlags,
+      openLog: () => log,
+    })
+    this.#server = new Server(config, { log, version: 'model' })
+    await this.#server.start()
+  }
+
+  async #startProcess(): Promise<void> {
+    this.#daemon = new Daemon(ours.server, ['run', '-config', this.#path('server.conf')])
+    await this.#daemon.waitFor('Starting Server APIs', { times: 2 })
   }
 
   #channel(): GrpcChannel {

@@ -143,10 +143,10 @@ export class Reference {
         message: 'failed to attest: join token does not exist or has already been used',
       }
     }
-    this.tokens.delete(token)
     const id = `spiffe://${trustDomain}/spire/agent/join_token/${token}`
-    if (this.agents.get(id)?.isBanned)
-      return { code: 7, message: 'failed to attest: agent is banned' }
+    const refused = { code: 7, message: 'failed to attest: agent is banned' }
+    if (this.agents.get(id)?.isBanned) return refused
+    this.tokens.delete(token)
     this.agents.set(id, { id, isBanned: false })
     return ok
   }
