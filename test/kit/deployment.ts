@@ -16,6 +16,8 @@ export interface DeploymentOptions {
   /** Which program's command line drives it; the daemon's own unless given. */
   readonly cli?: Program
   readonly trustDomain?: string
+  /** @default DEBUG */
+  readonly logLevel?: string
   /** More lines of the `server { }` or `agent { }` block. */
   readonly settings?: string
   /** The whole `plugins { }` block, when the usual one does not fit. */
@@ -109,7 +111,7 @@ export class ServerDeployment {
     socket_path  = "${this.socket}"
     trust_domain = "${this.trustDomain}"
     data_dir     = "${folder}"
-    log_level    = "DEBUG"
+    log_level    = "${this.#options.logLevel ?? 'DEBUG'}"
     ${settings}
 }
 plugins {${plugins ?? usual}
@@ -190,7 +192,7 @@ export class AgentDeployment {
     socket_path       = "${this.socket}"
     admin_socket_path = "${this.adminSocket}"
     trust_bundle_path = "${server.writeBundle()}"
-    log_level         = "DEBUG"
+    log_level         = "${this.#options.logLevel ?? 'DEBUG'}"
     ${settings}
 }
 plugins {${plugins ?? usual}
