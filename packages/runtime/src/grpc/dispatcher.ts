@@ -122,7 +122,10 @@ export class Dispatcher<C extends CallContext> {
     const metadata = (name: string): readonly string[] => raw.metadata.get(name).map(String)
     const server = createServerCall({ peer, method: path, clock, log, metadata })
     const forget = kind === 'unary' ? undefined : connection.trackStream(server)
+    let hasEnded = false
+    // grpc-js says so at the end of every call, not only of those that were left.
     raw.once('cancelled', () => {
+      if (hasEnded) return
       connection.countReset(clock.nowMs())
       server.abort(callerGone())
     })
@@ -140,6 +143,7 @@ export class Dispatcher<C extends CallContext> {
       const { code, message } = status
       outcome = { code, message, durationMs: clock.nowMs() - startedMs, error }
     }
+    hasEnded = true
     release()
     forget?.()
     hooks.after(run.context, outcome)
