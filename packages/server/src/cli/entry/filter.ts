@@ -75,3 +75,54 @@ function matchOf(text: string): SelectorMatch_MatchBehavior {
   if (match === undefined) throw new CommandError(`match behavior ${quoteGo(text)} unknown`)
   return match
 }
+
+interface Flag<Type extends string> {
+  readonly type: Type
+  readonly usage: string
+}
+
+/** The flags that choose entries. */
+export interface EntryFilterFlags {
+  readonly downstream: Flag<'bool'>
+  readonly federatesWith: Flag<'strings'>
+  readonly hint: Flag<'string'>
+  readonly matchFederatesWithOn: Flag<'string'> & { readonly value: string }
+  readonly matchSelectorsOn: Flag<'string'> & { readonly value: string }
+  readonly parentID: Flag<'string'>
+  readonly selector: Flag<'strings'>
+  readonly spiffeID: Flag<'string'>
+}
+
+/** The flags that choose entries, as `entry show` and `entry count` describe them. */
+export function entryFilterFlags(verb: 'count' | 'show'): EntryFilterFlags {
+  return {
+    downstream: {
+      type: 'bool',
+      usage:
+        'A boolean value that, when set, indicates that the entry describes a downstream SPIRE server',
+    },
+    federatesWith: {
+      type: 'strings',
+      usage: 'SPIFFE ID of a trust domain an entry is federate with. Can be used more than once',
+    },
+    hint: { type: 'string', usage: `The Hint of the records to ${verb} (optional)` },
+    matchFederatesWithOn: {
+      type: 'string',
+      usage:
+        'The match mode used when filtering by federates with. Options: exact, any, superset and subset',
+      value: 'superset',
+    },
+    matchSelectorsOn: {
+      type: 'string',
+      usage:
+        'The match mode used when filtering by selectors. Options: exact, any, superset and subset',
+      value: 'superset',
+    },
+    parentID: { type: 'string', usage: `The Parent ID of the records to ${verb}` },
+    selector: {
+      type: 'strings',
+      usage: 'A colon-delimited type:value selector. Can be used more than once',
+    },
+    spiffeID: { type: 'string', usage: `The SPIFFE ID of the records to ${verb}` },
+  }
+}

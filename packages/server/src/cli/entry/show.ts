@@ -7,7 +7,7 @@ import {
 } from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
 import type { Entry } from '@mini-spire/runtime/proto/spire/api/types/entry'
 import { serverCommand } from '../server-command.ts'
-import { entryFilter } from './filter.ts'
+import { entryFilter, entryFilterFlags } from './filter.ts'
 import { formatEntry } from './print-entry.ts'
 import { sortEntries } from './sort-entries.ts'
 
@@ -16,34 +16,7 @@ const pageSize = 500
 
 const flags = {
   entryID: { type: 'string', usage: 'The Entry ID of the records to show' },
-  downstream: {
-    type: 'bool',
-    usage:
-      'A boolean value that, when set, indicates that the entry describes a downstream SPIRE server',
-  },
-  federatesWith: {
-    type: 'strings',
-    usage: 'SPIFFE ID of a trust domain an entry is federate with. Can be used more than once',
-  },
-  hint: { type: 'string', usage: 'The Hint of the records to show (optional)' },
-  matchFederatesWithOn: {
-    type: 'string',
-    usage:
-      'The match mode used when filtering by federates with. Options: exact, any, superset and subset',
-    value: 'superset',
-  },
-  matchSelectorsOn: {
-    type: 'string',
-    usage:
-      'The match mode used when filtering by selectors. Options: exact, any, superset and subset',
-    value: 'superset',
-  },
-  parentID: { type: 'string', usage: 'The Parent ID of the records to show' },
-  selector: {
-    type: 'strings',
-    usage: 'A colon-delimited type:value selector. Can be used more than once',
-  },
-  spiffeID: { type: 'string', usage: 'The SPIFFE ID of the records to show' },
+  ...entryFilterFlags('show'),
 } as const
 
 /** `entry show` */
