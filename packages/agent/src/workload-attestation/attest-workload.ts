@@ -52,10 +52,28 @@ export class WorkloadAttestation {
     if (failures.length === results.length) {
       throw new WorkloadAttestationError('ERR_WORKLOAD_ATTESTATION_FAILED', failures.join('\n'))
     }
-    checkAlive(peer)
+    this.assertSame(peer)
     const set = this.#setOf(found)
     this.#logFound(peer, found)
     return set
+  }
+
+  /**
+   * Checks that the process that connected still holds the connection: alive, the same executable, the same rights. To be
+   * asked before each answer of a long stream, which a process could leave to another by exec or fork.
+   *
+   * @throws {WorkloadAttestationError} `ERR_WORKLOAD_GONE`
+   */
+  assertSame(peer: UnixPeer): void {
+    try {
+      peer.assertAlive()
+    } catch (error) {
+      throw new WorkloadAttestationError(
+        'ERR_WORKLOAD_GONE',
+        `could not verify existence of the original caller: ${messageOf(error)}`,
+        { cause: error },
+      )
+    }
   }
 
   /** Selectors, or the reason there are none; never rejects. */
@@ -112,17 +130,5 @@ export class WorkloadAttestation {
     const { log, ownPid } = this.#options
     if (peer.pid === ownPid || !log.isEnabled('debug')) return
     log.debug('PID attested to have selectors', { pid: peer.pid, selectors: found })
-  }
-}
-
-function checkAlive(peer: UnixPeer): void {
-  try {
-    peer.assertAlive()
-  } catch (error) {
-    throw new WorkloadAttestationError(
-      'ERR_WORKLOAD_GONE',
-      `could not verify existence of the original caller: ${messageOf(error)}`,
-      { cause: error },
-    )
   }
 }

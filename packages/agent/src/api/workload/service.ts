@@ -1,6 +1,6 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
-import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
+import type { CallContext, UnixPeer } from '@mini-spire/runtime/grpc/call-context'
 import { bindService, type ServiceBinding } from '@mini-spire/runtime/grpc/service'
 import { messageOf } from '@mini-spire/sdk/errors'
 import {
@@ -93,6 +93,7 @@ export class WorkloadApi {
       // An entry that is not signed yet changes the view, and nothing that is seen of it.
       if (last && Buffer.compare(last, answer) === 0) continue
       last = answer
+      this.#assertSame(call)
       yield answer
     }
   }
@@ -121,6 +122,7 @@ export class WorkloadApi {
       answers.set(view, answer)
       if (last && Buffer.compare(last, answer) === 0) continue
       last = answer
+      this.#assertSame(call)
       yield answer
     }
   }
@@ -134,7 +136,9 @@ export class WorkloadApi {
       (entry) => spiffeId === '' || entry.spiffeId.toString() === spiffeId,
     )
     if (entries.length === 0) throw this.#noIdentity(call, set)
-    return jwtSvidsToProto(await this.#jwtSvids(entries, audience))
+    const svids = await this.#jwtSvids(entries, audience)
+    this.#assertSame(call)
+    return jwtSvidsToProto(svids)
   }
 
   #entriesFor(set: SelectorSet): readonly AgentEntry[] {
@@ -179,13 +183,21 @@ export class WorkloadApi {
   }
 
   async #attest(call: CallContext): Promise<SelectorSet> {
-    const { peer } = call
-    if (peer.kind !== 'unix') throw new ApiError('unavailable', messages.attestationFailed)
+    const peer = unixPeerOf(call)
     try {
       return await this.#options.attestation.attest(peer, call.signal)
     } catch (error) {
-      call.log.error('Workload attestation failed', { pid: peer.pid, error: messageOf(error) })
-      throw new ApiError('unavailable', messages.attestationFailed, { cause: error })
+      throw notAttested(call, peer, error)
+    }
+  }
+
+  /** What was learnt of the caller when it asked is still true as it is answered, however much later that is. */
+  #assertSame(call: CallContext): void {
+    const peer = unixPeerOf(call)
+    try {
+      this.#options.attestation.assertSame(peer)
+    } catch (error) {
+      throw notAttested(call, peer, error)
     }
   }
 
@@ -214,6 +226,16 @@ export class WorkloadApi {
         logSelectors.some((prefix) => key === prefix || key.startsWith(`${prefix}:`)),
       )
   }
+}
+
+function unixPeerOf({ peer }: CallContext): UnixPeer {
+  if (peer.kind !== 'unix') throw new ApiError('unavailable', messages.attestationFailed)
+  return peer
+}
+
+function notAttested({ log }: CallContext, { pid }: UnixPeer, error: unknown): ApiError {
+  log.error('Workload attestation failed', { pid, error: messageOf(error) })
+  return new ApiError('unavailable', messages.attestationFailed, { cause: error })
 }
 
 function bundlesOf(view: WorkloadView): readonly TrustBundle[] {
