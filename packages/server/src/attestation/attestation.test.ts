@@ -326,6 +326,23 @@ describe('a renewal', () => {
     })
   })
 
+  it('that an eviction and a new attestation overtake leaves no certificate behind [gate 14]', async () => {
+    const made = await scene()
+    const id = tokenAgent(await made.token({ token: 't' }))
+    await made.join('t')
+    const original = made.signer.issueAgentSvid
+    made.signer.issueAgentSvid = async (request) => {
+      made.signer.issueAgentSvid = original
+      const late = await original(request)
+      await evictAgent(made.state, id, cause)
+      await made.token({ token: 't' })
+      await made.join('t')
+      return late
+    }
+    await expect(renew(made, id)).rejects.toEqual(refused('ERR_AGENT_NOT_FOUND', 'agent not found'))
+    expect(made.registry.nodes.find(id)).toMatchObject({ serialNumber: '3', newSerialNumber: '' })
+  })
+
   it('does not reach an agent that is banned meanwhile', async () => {
     const made = await scene()
     const id = tokenAgent(await made.token({ token: 't' }))

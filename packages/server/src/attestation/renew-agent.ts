@@ -34,6 +34,10 @@ export async function renewAgent(spiffeId: string, options: RenewAgentOptions): 
   })
   await updateNode(state, spiffeId, cause, (current) => {
     if (isBanned(current)) throw new AttestationError('ERR_AGENT_BANNED', 'agent is banned')
+    // Evicted and attested anew, or a later certificate came into use: what was asked with is no longer the agent's.
+    if (current.serialNumber !== node.serialNumber) {
+      throw new AttestationError('ERR_AGENT_NOT_FOUND', 'agent not found')
+    }
     return {
       ...current,
       newSerialNumber: svid.serialNumber,
