@@ -186,6 +186,19 @@ describe('every RPC × caller', () => {
     })
   })
 
+  it('lets no operator in whose certificate ran out on a live connection [gate 14]', async () => {
+    const publish = '/spire.api.server.bundle.v1.Bundle/PublishJWTAuthority'
+    const now = clock.nowMs()
+    for (const [method, id] of [
+      [list, 'spiffe://foreign.org/ops'],
+      [list, String(testId('/admin'))],
+      [publish, String(testId('/down'))],
+    ] as const) {
+      await expect(ask(method, tls(id, '1', now))).resolves.toBeDefined()
+      expect(await refusalOf(method, tls(id, '1', now - 1))).toBeUndefined()
+    }
+  })
+
   it('stops letting an admin in as soon as the entry is gone', async () => {
     await put({ op: 'delete', kind: 'entry', key: 'admin', expect: 'present' })
     expect(await refusalOf(list, member('/admin'))).toBeUndefined()

@@ -62,11 +62,12 @@ async function authorizeIdentity(
   spiffeId: SpiffeId,
   grants: ReadonlySet<Grant>,
 ): Promise<Authorized> {
-  if (grants.has('admin') && options.adminIds.some((id) => id.equals(spiffeId))) {
-    return { caller: { class: 'admin', spiffeId, via: 'config' }, as: 'admin', via: 'config' }
+  // A connection may outlive its certificate: that proves nothing any more. Agents are told so below.
+  if (call.clock.nowMs() <= peer.notAfterMs) {
+    const operator =
+      authorizeByConfig(options, spiffeId, grants) ?? authorizeByEntries(options, spiffeId, grants)
+    if (operator) return operator
   }
-  const byEntries = authorizeByEntries(options, spiffeId, grants)
-  if (byEntries) return byEntries
   if (!grants.has('agent')) throw denied(call)
   const denial = await checkAgent(options, {
     spiffeId: spiffeId.toString(),
@@ -79,6 +80,15 @@ async function authorizeIdentity(
     throw denied(call, [agentDenialToProto(denial)])
   }
   return { caller: { class: 'agent', spiffeId }, as: 'agent', via: 'datastore' }
+}
+
+function authorizeByConfig(
+  { adminIds }: AuthorizeOptions,
+  spiffeId: SpiffeId,
+  grants: ReadonlySet<Grant>,
+): Authorized | undefined {
+  if (!grants.has('admin') || !adminIds.some((id) => id.equals(spiffeId))) return undefined
+  return { caller: { class: 'admin', spiffeId, via: 'config' }, as: 'admin', via: 'config' }
 }
 
 function authorizeByEntries(
