@@ -12,6 +12,11 @@ export interface HostLimits {
   readonly handshakesPerSecondPerAddress: number
   /** A handshake that takes longer is cut off. @default 10000 */
   readonly handshakeTimeoutMs: number
+  /**
+   * What is under way on a connection that was told to go elsewhere is cut off after this: or a peer that does not read
+   * could hold its calls, and what its certificate was good for, for ever. @default 60000
+   */
+  readonly connectionAgeGraceMs: number
   /** Streams a peer may have open on one connection. @default 1000 */
   readonly maxStreamsPerConnection: number
   /** Calls with an answer outstanding, in total and by one address (one process on a Unix socket). @default 8192 and 1024 */
@@ -30,6 +35,7 @@ export const defaultHostLimits: HostLimits = {
   maxWaitingHandshakes: 4_096,
   handshakesPerSecondPerAddress: 100,
   handshakeTimeoutMs: 10_000,
+  connectionAgeGraceMs: 60_000,
   maxStreamsPerConnection: 1_000,
   maxCalls: 8_192,
   maxCallsPerAddress: 1_024,

@@ -43,7 +43,10 @@ export function createRawServer(options: {
     'grpc-node.max_session_memory': maxSessionMemoryMb,
     ...(maxConnectionAgeMs === undefined
       ? {}
-      : { 'grpc.max_connection_age_ms': maxConnectionAgeMs }),
+      : {
+          'grpc.max_connection_age_ms': maxConnectionAgeMs,
+          'grpc.max_connection_age_grace_ms': limits.connectionAgeGraceMs,
+        }),
   })
   answerUnknownMethodsAsGo(server)
   const injector: ConnectionInjector = server.createConnectionInjector(

@@ -195,6 +195,23 @@ describe('who connects over TLS', () => {
   })
 })
 
+describe('a connection that was told to go elsewhere', () => {
+  it('is cut off with the calls that do not end [gate 9]', async () => {
+    const { open, host } = await start({
+      maxConnectionAgeMs: 50,
+      limits: { connectionAgeGraceMs: 50 },
+      watch: async function* () {
+        yield { status: 1 as const }
+        await new Promise(() => {})
+      },
+    })
+    const stream = open().watch(request)[Symbol.asyncIterator]()
+    await stream.next()
+    await failure(stream.next())
+    await expect.poll(() => host.connectionCount).toBe(0)
+  })
+})
+
 describe('what the listener does not put up with', () => {
   it.each([
     ['TLS 1.1', { maxVersion: 'TLSv1.1', minVersion: 'TLSv1.1' }],
