@@ -82,7 +82,7 @@ interface Flag<Type extends string> {
 }
 
 /** The flags that choose entries. */
-export interface EntryFilterFlags {
+export type EntryFilterFlags = {
   readonly downstream: Flag<'bool'>
   readonly federatesWith: Flag<'strings'>
   readonly hint: Flag<'string'>
