@@ -1,5 +1,6 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import { type GrpcChannel, openSvidChannel } from '@mini-spire/runtime/grpc/client'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { SpiffeBundle } from '@mini-spire/sdk/bundle'
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
@@ -24,7 +25,7 @@ import { X509SvidRenewer } from './sync/renew-svids.ts'
 import { AgentSvidRotator } from './sync/rotate-agent-svid.ts'
 import { defaultSyncIntervalMs, Synchronizer } from './sync/synchronizer.ts'
 import { TaintReaction } from './sync/taints.ts'
-import { download } from './transport/download.ts'
+import { createDownload } from './transport/download.ts'
 
 /** What the parts of an agent are built from. */
 export interface CoreOptions {
@@ -58,7 +59,9 @@ export function buildIdentity(options: CoreOptions): EstablishOptions {
     clock,
     log,
   })
-  const loadTrust = (): Promise<BootstrapTrust> => loadTrustFor(config, state)
+  const http = new HttpClient({ environment: process.env, clock })
+  const loadTrust = (signal: AbortSignal): Promise<BootstrapTrust> =>
+    loadTrustFor(config, { state, http, signal })
   return {
     identity,
     storage,
@@ -72,16 +75,20 @@ export function buildIdentity(options: CoreOptions): EstablishOptions {
   }
 }
 
-function loadTrustFor(config: ResolvedAgentConfig, state: BootstrapState): Promise<BootstrapTrust> {
+function loadTrustFor(
+  config: ResolvedAgentConfig,
+  use: { readonly state: BootstrapState; readonly http: HttpClient; readonly signal: AbortSignal },
+): Promise<BootstrapTrust> {
   const { trustDomain } = config
   return loadBootstrapTrust({
     source: config.bootstrap,
-    state,
+    state: use.state,
+    signal: use.signal,
     trustDomain,
     server: { address: config.serverAddress, port: config.serverPort },
     access: {
-      download,
-      fetchRoots: (address) => fetchRoots(address, config),
+      download: createDownload(use.http),
+      fetchRoots: (address, signal) => fetchRoots(address, config, signal),
       parseSpiffeBundle: (text) =>
         SpiffeBundle.parse(trustDomain, text, {
           unknownEntries: 'refuse',
@@ -95,9 +102,12 @@ const fetchTimeoutMs = 60_000
 async function fetchRoots(
   address: string,
   { trustDomain }: ResolvedAgentConfig,
+  signal: AbortSignal,
 ): Promise<readonly Uint8Array[]> {
   using client = new WorkloadApiClient({ address })
-  const bundles = await client.fetchX509Bundles({ signal: AbortSignal.timeout(fetchTimeoutMs) })
+  const bundles = await client.fetchX509Bundles({
+    signal: AbortSignal.any([signal, AbortSignal.timeout(fetchTimeoutMs)]),
+  })
   const bundle = bundles.findX509Bundle(trustDomain)
   if (!bundle) {
     throw new Error(

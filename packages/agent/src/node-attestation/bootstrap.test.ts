@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '@mini-spire/runtime/clock'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TestCa } from '@mini-spire/sdk/testing'
@@ -15,7 +17,7 @@ import {
   BootstrapUse,
   emptyAgentState,
 } from '../storage/agent-state.ts'
-import { download } from '../transport/download.ts'
+import { createDownload } from '../transport/download.ts'
 import { type BootstrapAccess, loadBootstrapTrust } from './bootstrap.ts'
 import { BootstrapState } from './bootstrap-state.ts'
 import { Rebootstrap } from './rebootstrap.ts'
@@ -23,6 +25,7 @@ import { Rebootstrap } from './rebootstrap.ts'
 const ca = TestCa.create('example.org')
 const pem = pemEncode('CERTIFICATE', ca.certificate.raw)
 const clock = new FakeClock()
+const http = new HttpClient({ environment: {}, clock: systemClock })
 let folder: string
 
 beforeEach(async () => {
@@ -48,9 +51,15 @@ function load(source: BootstrapSource, access: Partial<BootstrapAccess> = {}, st
   return loadBootstrapTrust({
     source,
     state: new BootstrapState({ storage, clock, log: silentLogger }),
-    access: { download, fetchRoots: never, parseSpiffeBundle: never, ...access },
+    access: {
+      download: createDownload(http),
+      fetchRoots: never,
+      parseSpiffeBundle: never,
+      ...access,
+    },
     trustDomain: TrustDomain.parse('example.org'),
     server: { address: 'server', port: 8081 },
+    signal: new AbortController().signal,
   })
 }
 

@@ -14,9 +14,12 @@ export type BootstrapTrust =
 /** What {@link loadBootstrapTrust} may use of the outside. */
 export interface BootstrapAccess {
   /** Gets a document, over a Unix socket when one is named; throws for any status but 200. */
-  readonly download: (url: string, unixSocket: string | undefined) => Promise<string>
+  readonly download: (
+    url: string,
+    options: { readonly unixSocket: string | undefined; readonly signal: AbortSignal },
+  ) => Promise<string>
   /** Root certificates (DER) of a trust domain, from another agent's Workload API. */
-  readonly fetchRoots: (address: string) => Promise<readonly Uint8Array[]>
+  readonly fetchRoots: (address: string, signal: AbortSignal) => Promise<readonly Uint8Array[]>
   /** Root certificates (DER) in a SPIFFE bundle document. */
   readonly parseSpiffeBundle: (text: string) => readonly Uint8Array[]
 }
@@ -28,6 +31,8 @@ export interface BootstrapOptions {
   readonly access: BootstrapAccess
   readonly trustDomain: TrustDomain
   readonly server: { readonly address: string; readonly port: number }
+  /** Ends the waiting for a source. */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -53,13 +58,14 @@ async function loadRoots(
   source: Exclude<BootstrapSource, { kind: 'insecure' }>,
   options: BootstrapOptions,
 ): Promise<readonly Uint8Array[]> {
-  const { access } = options
+  const { access, signal } = options
   switch (source.kind) {
     case 'workload-api':
-      return await access.fetchRoots(source.address)
+      return await access.fetchRoots(source.address, signal)
     case 'url': {
-      const url = source.unixSocket ? await describedUrl(source.url, options) : source.url
-      return parseRoots(await access.download(url, source.unixSocket), source.format, access)
+      const { unixSocket, format } = source
+      const url = unixSocket ? await describedUrl(source.url, options) : source.url
+      return parseRoots(await access.download(url, { unixSocket, signal }), format, access)
     }
     case 'file':
       return parseRoots(await readBundleFile(source.path), source.format, access)

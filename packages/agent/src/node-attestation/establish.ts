@@ -24,7 +24,7 @@ export interface EstablishOptions {
   readonly rebootstrap: Rebootstrap
   readonly trustDomain: TrustDomain
   /** Asks the configured source. */
-  readonly loadTrust: () => Promise<BootstrapTrust>
+  readonly loadTrust: (signal: AbortSignal) => Promise<BootstrapTrust>
   readonly clock: Clock
   readonly log: Logger
   readonly chance: () => number
@@ -84,7 +84,7 @@ async function identify(options: EstablishOptions, signal: AbortSignal): Promise
   const { identity, storage, trustDomain, log } = options
   const stored = storage.state.bundle
   const trust: BootstrapTrust =
-    stored.length > 0 ? { kind: 'roots', roots: stored } : await options.loadTrust()
+    stored.length > 0 ? { kind: 'roots', roots: stored } : await options.loadTrust(signal)
   log.info(trust.kind === 'roots' ? 'Bundle loaded' : 'Bundle is not found', {
     ...(trust.kind === 'roots' && { trust_domain_id: trustDomain.idString }),
   })
