@@ -3,6 +3,7 @@ import { defineCommand } from '@mini-spire/runtime/cli/define-command'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
 import { openLog } from '@mini-spire/runtime/log/open-log'
+import { nodeWarning, platformRefusal } from '@mini-spire/runtime/platform'
 import { version } from '@mini-spire/runtime/version'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { runAgent } from '../agent.ts'
@@ -15,6 +16,11 @@ export const command: AnyCommand = defineCommand({
   flags: runFlags,
   repeatsUsageError: true,
   async run({ values }, terminal) {
+    const refusal = platformRefusal()
+    if (refusal) {
+      terminal.err(`${refusal}\n`)
+      return 1
+    }
     let loaded: ReturnType<typeof loadAgentConfig>
     try {
       loaded = loadAgentConfig({
@@ -30,6 +36,8 @@ export const command: AnyCommand = defineCommand({
       return 1
     }
     const { config, log } = loaded
+    const warning = nodeWarning()
+    if (warning) log.warn(warning)
     const stopping = new AbortController()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => stopping.abort())

@@ -5,6 +5,7 @@ import { systemClock } from '@mini-spire/runtime/clock'
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { openLog } from '@mini-spire/runtime/log/open-log'
+import { nodeWarning, platformRefusal } from '@mini-spire/runtime/platform'
 import { version } from '@mini-spire/runtime/version'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { loadServerConfig } from '../config/load.ts'
@@ -18,6 +19,11 @@ export const command: AnyCommand = defineCommand({
   flags: runFlags,
   repeatsUsageError: true,
   async run({ values }, terminal) {
+    const refusal = platformRefusal()
+    if (refusal) {
+      terminal.err(`${refusal}\n`)
+      return 1
+    }
     let loaded: { readonly config: ResolvedServerConfig; readonly log: RootLogger }
     try {
       loaded = await loadServerConfig({
@@ -33,6 +39,8 @@ export const command: AnyCommand = defineCommand({
       return 1
     }
     const { config, log } = loaded
+    const warning = nodeWarning()
+    if (warning) log.warn(warning)
     const signal = untilSignal(log)
     return runServer(config, { log, signal, clock: systemClock, version })
   },
