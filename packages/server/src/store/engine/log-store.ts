@@ -243,8 +243,10 @@ export class LogStore implements Store {
 
   #fail(cause: unknown): void {
     this.#failure = unavailable(`the store cannot be written: ${messageOf(cause)}`, cause)
+    const error = messageOf(cause)
     this.#log.error('Store cannot be written; changes are refused until it can', {
-      error: messageOf(cause),
+      error,
+      ...(isFullDisk(error) && { advice: 'make space on this disk; a restart is not needed' }),
     })
     for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
     this.#reopenDelayMs = reopenDelayMs.first
@@ -275,6 +277,11 @@ export class LogStore implements Store {
     this.#log.info('Store can be written again', { revision: this.#head.revision })
     this.#startWriting()
   }
+}
+
+/** As the database and Node word it. */
+function isFullDisk(error: string): boolean {
+  return error.includes('No space left on device') || error.includes('ENOSPC')
 }
 
 function unavailable(message: string, cause?: unknown): StoreError {
