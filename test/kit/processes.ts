@@ -56,6 +56,12 @@ export function runProgram(program: Program, args: readonly string[], input?: st
   return { status: done.status, stdout: done.stdout, stderr: done.stderr }
 }
 
+/** Where and with which further environment a process runs. */
+export interface DaemonOptions {
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+}
+
 /**
  * A process that runs until it is told to stop. What it prints is kept, and can be waited for.
  */
@@ -67,14 +73,11 @@ export class Daemon {
   readonly #watchers = new Set<() => void>()
   #hasEnded = false
 
-  constructor(
-    program: Program,
-    args: readonly string[],
-    options: { readonly env?: NodeJS.ProcessEnv } = {},
-  ) {
+  constructor(program: Program, args: readonly string[], options: DaemonOptions = {}) {
     this.process = spawn(program.command, [...program.args, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
     })
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.on('data', (data: Buffer) => {
@@ -157,11 +160,7 @@ export class Scene implements AsyncDisposable {
     return folder
   }
 
-  start(
-    program: Program,
-    args: readonly string[],
-    options: { readonly env?: NodeJS.ProcessEnv } = {},
-  ): Daemon {
+  start(program: Program, args: readonly string[], options: DaemonOptions = {}): Daemon {
     const daemon = new Daemon(program, args, options)
     this.#daemons.push(daemon)
     return daemon
