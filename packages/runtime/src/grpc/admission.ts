@@ -6,6 +6,8 @@ export type Admission = 'now' | 'wait' | 'refuse'
 
 /** A burst may be this many seconds of the rate. */
 const burstSeconds = 10
+/** What one handshake costs the one thread, about: the unit of an allowance. */
+const handshakeCostMs = 1
 /** Addresses whose allowance is full again are forgotten when this many are known. */
 const sweepAt = 4_096
 
@@ -64,25 +66,42 @@ export class HandshakeAdmission {
     else this.#running.set(address, left)
   }
 
+  /**
+   * Makes an address pay for a certificate that was refused, by what the check cost: a chain can be made to cost a hundred
+   * handshakes, and nobody has to be anybody to send one.
+   */
+  charge(address: string, costMs: number): void {
+    this.#bucketOf(address).allowance -= costMs / handshakeCostMs
+  }
+
   #takeToken(address: string): boolean {
-    const rate = this.#limits.handshakesPerSecondPerAddress
-    const burst = rate * burstSeconds
-    const nowMs = this.#clock.nowMs()
-    const bucket = this.#buckets.get(address) ?? { allowance: burst, updatedMs: nowMs }
-    const gained = (Math.max(nowMs - bucket.updatedMs, 0) / 1000) * rate
-    bucket.allowance = Math.min(burst, bucket.allowance + gained)
-    bucket.updatedMs = nowMs
+    const bucket = this.#bucketOf(address)
     if (bucket.allowance < 1) return false
     bucket.allowance--
-    this.#buckets.set(address, bucket)
-    if (this.#buckets.size > this.#sweepAt) this.#sweep(nowMs)
     return true
   }
 
-  /** Forgets addresses that have been quiet for a full burst; the next sweep is due at twice what is left. */
+  /** What an address has left by now. */
+  #bucketOf(address: string): Bucket {
+    const rate = this.#limits.handshakesPerSecondPerAddress
+    const burst = rate * burstSeconds
+    const nowMs = this.#clock.nowMs()
+    const known = this.#buckets.get(address)
+    const bucket = known ?? { allowance: burst, updatedMs: nowMs }
+    const gained = (Math.max(nowMs - bucket.updatedMs, 0) / 1000) * rate
+    bucket.allowance = Math.min(burst, bucket.allowance + gained)
+    bucket.updatedMs = nowMs
+    if (known) return bucket
+    this.#buckets.set(address, bucket)
+    if (this.#buckets.size > this.#sweepAt) this.#sweep(nowMs)
+    return bucket
+  }
+
+  /** Forgets addresses that have been quiet for a full burst and owe nothing; the next sweep is due at twice what is left. */
   #sweep(nowMs: number): void {
-    for (const [address, { updatedMs }] of this.#buckets) {
-      if (nowMs - updatedMs >= burstSeconds * 1000) this.#buckets.delete(address)
+    for (const [address, { allowance, updatedMs }] of this.#buckets) {
+      const isQuiet = nowMs - updatedMs >= burstSeconds * 1000
+      if (isQuiet && allowance >= 0) this.#buckets.delete(address)
     }
     this.#sweepAt = Math.max(sweepAt, this.#buckets.size * 2)
   }

@@ -186,9 +186,11 @@ export class TlsListener {
     if (socket.alpnProtocol !== 'h2' || address === undefined || port === undefined) {
       return void socket.destroy()
     }
+    const startedMs = performance.now()
     try {
       connections.add(tlsPeer(socket, { address, port }, verifyClient), socket)
     } catch (error) {
+      this.#admission.charge(address, performance.now() - startedMs)
       log.debug('Refused client certificate', { error: messageOf(error), peer_address: address })
       return void socket.destroy()
     }
