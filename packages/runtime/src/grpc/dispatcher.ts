@@ -146,7 +146,12 @@ export class Dispatcher<C extends CallContext> {
     hasEnded = true
     release()
     forget?.()
-    hooks.after(run.context, outcome)
+    try {
+      hooks.after(run.context, outcome)
+    } catch (error) {
+      // A sink or a log that fails must not end the daemon: nobody waits for this promise.
+      logUnexpected(run.context, error)
+    }
   }
 }
 

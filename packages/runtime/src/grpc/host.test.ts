@@ -208,6 +208,16 @@ describe('calls', () => {
     expect([calls, outcomes.length]).toEqual([0, 1])
   })
 
+  it('hooks that fail after a call end neither the call nor the process', async () => {
+    const after = (): never => {
+      throw new Error('the sink is full')
+    }
+    const { channel } = await start({ check: () => ({ status: 1 }) }, { hooks: { after } })
+    const client = createClient(HealthService, channel)
+    for (let n = 0; n < 2; n++) expect(await client.check({ service: '' })).toEqual({ status: 1 })
+    expect((await failure(client.list({}))).kind).toBe('unimplemented')
+  })
+
   it('a deadline reaches the handler as an abort', async () => {
     const aborted = settleable()
     const { channel } = await start({
