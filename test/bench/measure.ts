@@ -27,37 +27,34 @@ export interface Measurement {
   readonly perSecond: number
 }
 
+type Call = (worker: number, round: number) => Promise<unknown>
+
+/** How a measurement is made. */
+export interface MeasureOptions {
+  readonly workers: number
+  readonly seconds: number
+  /** How many operations one call stands for, such as the size of a batch. @default 1 */
+  readonly operationsPerCall?: number
+  /** Ends earlier, after this many calls, and starts without warming up: for calls that change what they measure. */
+  readonly maxCalls?: number
+}
+
 /**
  * Runs an operation from several workers until enough CPU time has been used for the kernel's 10 ms steps not to matter.
  *
- * @param operationsPerCall how many operations one call stands for, such as the size of a batch
+ * The daemon is warmed up for half as long before, so that the compiler's work, which a daemon does once in its life, does
+ * not count as the operation's.
  */
 export async function measure(
   pid: number,
-  call: (worker: number, round: number) => Promise<unknown>,
-  options: {
-    readonly workers: number
-    readonly seconds: number
-    readonly operationsPerCall?: number
-  },
+  call: Call,
+  options: MeasureOptions,
 ): Promise<Measurement> {
-  const { workers, seconds, operationsPerCall = 1 } = options
-  for (let round = 0; round < 3; round++) {
-    await Promise.all(Array.from({ length: workers }, (_, worker) => call(worker, -1 - round)))
-  }
-  const times: number[] = []
+  const { workers, seconds, operationsPerCall = 1, maxCalls } = options
+  if (maxCalls === undefined) await repeat(call, { workers, seconds: seconds / 2 })
   const cpuBefore = cpuMicros(pid)
   const started = performance.now()
-  const end = started + seconds * 1000
-  await Promise.all(
-    Array.from({ length: workers }, async (_, worker) => {
-      for (let round = 0; performance.now() < end; round++) {
-        const before = performance.now()
-        await call(worker, round)
-        times.push(performance.now() - before)
-      }
-    }),
-  )
+  const times = await repeat(call, options)
   const elapsed = (performance.now() - started) / 1000
   const operations = times.length * operationsPerCall
   times.sort((a, b) => a - b)
@@ -68,6 +65,27 @@ export async function measure(
     p99Ms: percentile(times, 0.99),
     perSecond: operations / elapsed,
   }
+}
+
+/** Calls from every worker, one after the other in each, and returns how long each call took, in ms. */
+async function repeat(
+  call: Call,
+  { workers, seconds, maxCalls = Number.POSITIVE_INFINITY }: MeasureOptions,
+): Promise<number[]> {
+  const times: number[] = []
+  const end = performance.now() + seconds * 1000
+  let begun = 0
+  await Promise.all(
+    Array.from({ length: workers }, async (_, worker) => {
+      for (let round = 0; performance.now() < end && begun < maxCalls; round++) {
+        begun++
+        const before = performance.now()
+        await call(worker, round)
+        times.push(performance.now() - before)
+      }
+    }),
+  )
+  return times
 }
 
 /** The value below which this share of sorted values lies. */

@@ -11,6 +11,9 @@ import { measure, percentile, residentMegabytes } from '../measure.ts'
 const header = { 'workload.spiffe.io': 'true' }
 const openStreams = 1000
 const latencyRounds = 8
+const workers = 4
+/** Streams closed early on one connection, before HTTP/2 servers take it for an attack (rapid reset) and end it. */
+const maxResets = 500
 
 /** What workloads feel: fetching, many open streams, and how long a new entry takes to arrive. */
 export const workload: Benchmark = {
@@ -46,7 +49,10 @@ export const workload: Benchmark = {
     register('first')
     await untilServed(client, 'first')
 
-    const x509 = await measure(pid, () => firstMessage(client), { workers: 4, seconds })
+    const reused = Array.from({ length: workers }, () => new ReusedClient(agent.socket))
+    const fetch = async (worker: number): Promise<unknown> => reused[worker]?.firstMessage()
+    const x509 = await measure(pid, fetch, { workers, seconds })
+    for (const one of reused) one.close()
     yield cpuFigure('FetchX509SVID, reused connection', x509)
     const jwt = await measure(
       pid,
@@ -56,7 +62,7 @@ export const workload: Benchmark = {
           { audience: ['bench'], spiffeId: '' },
           header,
         ),
-      { workers: 4, seconds },
+      { workers, seconds },
     )
     yield cpuFigure('FetchJWTSVID (cached), reused connection', jwt)
     yield* latency(client, register)
@@ -112,14 +118,36 @@ async function streamsRow(agent: AgentDeployment, pid: number): Promise<Figure> 
   return figure
 }
 
-async function firstMessage(client: WireClient): Promise<Buffer> {
-  const stream = client.open(SpiffeWorkloadAPIService.fetchX509Svid.path, header)
-  stream.end(frame(new Uint8Array()))
-  for await (const message of frames(stream)) {
-    stream.close()
-    return message
+/** Takes the first message of a stream and hangs up, on a connection that is replaced before the server minds. */
+class ReusedClient {
+  readonly #socket: string
+  #client: WireClient | undefined
+  #left = 0
+
+  constructor(socket: string) {
+    this.#socket = socket
   }
-  throw new Error('no SVID')
+
+  async firstMessage(): Promise<Buffer> {
+    if (this.#left === 0) {
+      this.close()
+      this.#client = WireClient.unix(this.#socket)
+      this.#left = maxResets
+    }
+    this.#left--
+    const stream = this.#client?.open(SpiffeWorkloadAPIService.fetchX509Svid.path, header)
+    if (!stream) throw new Error('not connected')
+    stream.end(frame(new Uint8Array()))
+    for await (const message of frames(stream)) {
+      stream.close()
+      return message
+    }
+    throw new Error('no SVID')
+  }
+
+  close(): void {
+    this.#client?.close()
+  }
 }
 
 /** Watches until an identity with this name arrives. */
