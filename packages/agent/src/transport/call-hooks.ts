@@ -2,7 +2,7 @@ import { ApiError } from '@mini-spire/runtime/grpc/api-error'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
 import { type MetricKey, type Metrics, measureCall } from '@mini-spire/runtime/telemetry/metrics'
-import { rpcMetricKey } from '@mini-spire/runtime/telemetry/rpc-key'
+import { MetricKeys, rpcMetricKey } from '@mini-spire/runtime/telemetry/rpc-key'
 import { messages } from '../api/workload/messages.ts'
 
 const workloadApi = '/SpiffeWorkloadAPI/'
@@ -22,6 +22,7 @@ const connectionKeys: readonly (readonly [prefix: string, key: string])[] = [
 export class AgentCallHooks implements CallHooks<CallContext> {
   readonly #metrics: Metrics
   readonly #ownPid: number
+  readonly #keys = new MetricKeys(rpcMetricKey)
   readonly #open = new Map<string, number>()
 
   constructor(options: { readonly metrics: Metrics; readonly ownPid: number }) {
@@ -37,7 +38,7 @@ export class AgentCallHooks implements CallHooks<CallContext> {
 
   after(call: CallContext, { code, durationMs }: CallOutcome): void {
     if (this.#isOwn(call)) return
-    measureCall(this.#metrics, { key: rpcMetricKey(call.method), durationMs, code })
+    measureCall(this.#metrics, { key: this.#keys.get(call.method), durationMs, code })
     this.#countConnection(call.method, -1)
   }
 

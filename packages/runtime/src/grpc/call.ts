@@ -29,52 +29,64 @@ export function callerGone(): ApiError {
 
 /**
  * Makes the context of a call. Request ID, logger and signal are made on first use: most calls never ask for the last two.
- *
- * The getters close over their state, so a context may be extended with {@link extendCall}.
  */
 export function createServerCall(options: ServerCallOptions): ServerCall {
-  const { peer, method, clock, metadata } = options
-  let requestId: string | undefined
-  let log: Logger | undefined
-  let controller: AbortController | undefined
-  let aborted: { readonly reason: unknown } | undefined
-  let listener: ((reason: unknown) => void) | undefined
-  const idOf = (): string => {
-    requestId ??= randomUUID()
-    return requestId
+  return new LazyCall(options)
+}
+
+/** Context and switch in one object: a call of a busy daemon costs one allocation, and all calls have one shape. */
+class LazyCall implements CallContext, ServerCall {
+  readonly peer: Peer
+  readonly method: string
+  readonly clock: Clock
+  readonly metadata: (name: string) => readonly string[]
+  readonly #log: Logger
+  #requestId: string | undefined
+  #ownLog: Logger | undefined
+  #controller: AbortController | undefined
+  #aborted: { readonly reason: unknown } | undefined
+  #listener: ((reason: unknown) => void) | undefined
+
+  constructor({ peer, method, clock, log, metadata }: ServerCallOptions) {
+    this.peer = peer
+    this.method = method
+    this.clock = clock
+    this.metadata = metadata
+    this.#log = log
   }
-  const context: CallContext = {
-    peer,
-    method,
-    clock,
-    metadata,
-    get requestId() {
-      return idOf()
-    },
-    get log() {
-      log ??= options.log.with({ request_id: idOf() })
-      return log
-    },
-    get signal() {
-      if (!controller) {
-        controller = new AbortController()
-        if (aborted) controller.abort(aborted.reason)
-      }
-      return controller.signal
-    },
+
+  get context(): CallContext {
+    return this
   }
-  return {
-    context,
-    abort(reason) {
-      if (aborted) return
-      aborted = { reason }
-      controller?.abort(reason)
-      listener?.(reason)
-    },
-    onAbort(added) {
-      listener = added
-      if (aborted) added(aborted.reason)
-    },
+
+  get requestId(): string {
+    this.#requestId ??= randomUUID()
+    return this.#requestId
+  }
+
+  get log(): Logger {
+    this.#ownLog ??= this.#log.with({ request_id: this.requestId })
+    return this.#ownLog
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#aborted) this.#controller.abort(this.#aborted.reason)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: unknown): void {
+    if (this.#aborted) return
+    this.#aborted = { reason }
+    this.#controller?.abort(reason)
+    this.#listener?.(reason)
+  }
+
+  onAbort(added: (reason: unknown) => void): void {
+    this.#listener = added
+    if (this.#aborted) added(this.#aborted.reason)
   }
 }
 
@@ -85,8 +97,17 @@ export function createServerCall(options: ServerCallOptions): ServerCall {
  * before: (call) => extendCall(call, { caller: callerOf(call.peer) })
  */
 export function extendCall<C extends CallContext, X extends object>(call: C, extra: X): C & X {
+  const inherited = Object.fromEntries(
+    ['peer', 'method', 'requestId', 'signal', 'clock', 'log', 'metadata'].map((name) => [
+      name,
+      { get: () => call[name as keyof CallContext], enumerable: true, configurable: true },
+    ]),
+  )
   return Object.defineProperties(
-    Object.create(call),
-    Object.getOwnPropertyDescriptors(extra),
+    {},
+    {
+      ...inherited,
+      ...Object.getOwnPropertyDescriptors(extra),
+    },
   ) as C & X
 }

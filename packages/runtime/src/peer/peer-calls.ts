@@ -26,6 +26,8 @@ const soPeerPidfd = 77
 /** Linux 5.3; the number is the same on every architecture. */
 const sysPidfdOpen = 434
 const pollIn = 1
+/** EINTR */
+const interrupted = 4
 
 /**
  * Loads the system calls through koffi, on first use: it is one of the three modules that do work at import.
@@ -77,7 +79,11 @@ function bindPeerCalls(koffi: Koffi): PeerCalls {
       const request = Buffer.alloc(8)
       request.writeInt32LE(pidfd, 0)
       request.writeInt16LE(pollIn, 4)
-      return poll(request, 1, 0) === 0
+      // A signal that comes meanwhile (a profiler's, for instance) says nothing about the process.
+      for (;;) {
+        const ready = poll(request, 1, 0)
+        if (ready >= 0 || koffi.errno() !== interrupted) return ready === 0
+      }
     },
     close: (fd) => void close(fd),
   }

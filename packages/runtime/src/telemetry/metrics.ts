@@ -37,6 +37,7 @@ export function measureCall(
   metrics: Metrics,
   { key, durationMs, code, labels }: MeasuredCall,
 ): void {
+  if (metrics === noMetrics) return
   const all = { ...labels, status: grpcStatusName(code) }
   metrics.count(key, 1, all)
   metrics.sample([...key, 'elapsed_time'], durationMs, all)

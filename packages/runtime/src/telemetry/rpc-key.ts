@@ -29,6 +29,25 @@ export function rateLimitMetricKey(path: string): MetricKey {
   return ['rateLimit', ...methodParts(path)]
 }
 
+/** Keys of methods, each made once. For the methods that are served only: it keeps what it is asked for. */
+export class MetricKeys {
+  readonly #make: (path: string) => MetricKey
+  readonly #known = new Map<string, MetricKey>()
+
+  /** @param make {@link rpcMetricKey} or {@link rateLimitMetricKey} */
+  constructor(make: (path: string) => MetricKey) {
+    this.#make = make
+  }
+
+  get(path: string): MetricKey {
+    const known = this.#known.get(path)
+    if (known) return known
+    const key = this.#make(path)
+    this.#known.set(path, key)
+    return key
+  }
+}
+
 function methodParts(path: string): readonly string[] {
   const slash = path.lastIndexOf('/')
   const service = path.slice(0, slash)

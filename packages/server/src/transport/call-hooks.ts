@@ -1,12 +1,11 @@
 import { readlinkSync } from 'node:fs'
-import { extendCall } from '@mini-spire/runtime/grpc/call'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
-import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
+import type { LogFields } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
-import { GatheredAudit, noAudit } from '../audit/audit-event.ts'
-import { writeAudit } from '../audit/audit-log.ts'
+import { GatheredAudit } from '../audit/audit-event.ts'
 import type { Authorized, ServerCall } from '../authorization/caller.ts'
+import { AdmittedCall } from './admitted-call.ts'
 
 /** Options of {@link ServerCallHooks}. */
 export interface ServerCallHooksOptions {
@@ -17,18 +16,12 @@ export interface ServerCallHooksOptions {
   readonly isAuditEnabled: boolean
 }
 
-interface Audited {
-  readonly audit: GatheredAudit
-  readonly log: Logger
-}
-
 /**
  * What happens around every call of the server, in SPIRE's order: log fields, metrics, authorization; then the handler, which
  * waits for its rate limit; then the audit line. A call that authorization refused has no audit line.
  */
 export class ServerCallHooks implements CallHooks<ServerCall> {
   readonly #options: ServerCallHooksOptions
-  readonly #audited = new WeakMap<CallContext, Audited>()
 
   constructor(options: ServerCallHooksOptions) {
     this.#options = options
@@ -36,34 +29,21 @@ export class ServerCallHooks implements CallHooks<ServerCall> {
 
   async before(call: CallContext): Promise<ServerCall> {
     const authorized = await this.#authorize(call)
-    const fields = {
+    // Who holds the socket is looked up now: the process may be gone when the line is written.
+    const audit = this.#options.isAuditEnabled
+      ? { row: new GatheredAudit(), fields: localCallerFields(call) }
+      : undefined
+    const logFields = (): LogFields => ({
       ...callFields(call),
       authorized_as: authorized.as,
       authorized_via: authorized.via,
-    }
-    let log: Logger | undefined
-    const logOf = (): Logger => {
-      log ??= call.log.with(fields)
-      return log
-    }
-    const audit = this.#options.isAuditEnabled ? new GatheredAudit() : undefined
-    const admitted = extendCall(call, {
-      caller: authorized.caller,
-      audit: audit ?? noAudit,
-      get log(): Logger {
-        return logOf()
-      },
     })
-    if (audit) {
-      this.#audited.set(admitted, { audit, log: logOf().with(localCallerFields(call)) })
-    }
-    return admitted
+    return new AdmittedCall({ call, authorized, audit, logFields })
   }
 
   after(call: CallContext, outcome: CallOutcome): void {
     this.#options.count(call.method, outcome)
-    const audited = this.#audited.get(call)
-    if (audited) writeAudit(audited.log, audited.audit, outcome)
+    if (call instanceof AdmittedCall) call.writeAudit(outcome)
   }
 
   async #authorize(call: CallContext): Promise<Authorized> {

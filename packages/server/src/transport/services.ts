@@ -1,7 +1,7 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, measureCall } from '@mini-spire/runtime/telemetry/metrics'
-import { rateLimitMetricKey, rpcMetricKey } from '@mini-spire/runtime/telemetry/rpc-key'
+import { MetricKeys, rateLimitMetricKey, rpcMetricKey } from '@mini-spire/runtime/telemetry/rpc-key'
 import { agentService } from '../api/agent/service.ts'
 import { bundleService } from '../api/bundle/service.ts'
 import { debugService } from '../api/debug/service.ts'
@@ -45,10 +45,11 @@ export function serverServices(
   options: ServicesOptions,
 ): Pick<EndpointsOptions, 'services' | 'localServices' | 'hooks'> {
   const { config, registry, store, bundle, metrics, clock } = options
+  const callKeys = new MetricKeys(rpcMetricKey)
   const hooks = new ServerCallHooks({
     authorize: (call) => authorize({ registry, store, adminIds: config.adminIds }, call),
     count: (method, { code, durationMs }) =>
-      measureCall(metrics, { key: rpcMetricKey(method), code, durationMs }),
+      measureCall(metrics, { key: callKeys.get(method), code, durationMs }),
     isAuditEnabled: config.isAuditLogEnabled,
   })
   const localServices = [
@@ -68,11 +69,12 @@ function sharedServices(options: ServicesOptions): EndpointsOptions['services'] 
   const { config, registry, store, bundle, issuer, attestation, registration } = options
   const { trustDomain, areJwtSvidsDisabled, rateLimit } = config
   const { metrics, clock } = options
+  const waitKeys = new MetricKeys(rateLimitMetricKey)
   const limits = new RateLimits({
     clock,
     isEnabled: rateLimit,
     onWaited: ({ method }, durationMs, error) =>
-      measureCall(metrics, { key: rateLimitMetricKey(method), durationMs, code: codeOf(error) }),
+      measureCall(metrics, { key: waitKeys.get(method), durationMs, code: codeOf(error) }),
   })
   const limit = limits.admit.bind(limits)
   const state = { records: registry, store }
