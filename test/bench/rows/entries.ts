@@ -20,7 +20,10 @@ export const entries: Benchmark = {
   name: 'entries',
   async *run(programs: Programs, seconds: number): AsyncGenerator<Figure> {
     await using scene = new Scene()
-    const server = await ServerDeployment.start(scene, { program: programs.server })
+    const server = await ServerDeployment.start(scene, {
+      program: programs.server,
+      logLevel: 'INFO',
+    })
     const kit = makeCsrKit(scene.folder, server.trustDomain)
     const pid = server.daemon.process.pid ?? 0
     const local = WireClient.unix(server.socket)

@@ -14,7 +14,10 @@ export const scale: Benchmark = {
   name: 'scale',
   async *run(programs: Programs): AsyncGenerator<Figure> {
     await using scene = new Scene()
-    const server = await ServerDeployment.start(scene, { program: programs.server })
+    const server = await ServerDeployment.start(scene, {
+      program: programs.server,
+      logLevel: 'INFO',
+    })
     const local = WireClient.unix(server.socket)
     for (let from = 0; from < total; from += batch) {
       const entries = makeEntries(batch, {

@@ -16,7 +16,10 @@ export const signing: Benchmark = {
   name: 'signing',
   async *run(programs: Programs, seconds: number): AsyncGenerator<Figure> {
     await using scene = new Scene()
-    const server = await ServerDeployment.start(scene, { program: programs.server })
+    const server = await ServerDeployment.start(scene, {
+      program: programs.server,
+      logLevel: 'INFO',
+    })
     const kit = makeCsrKit(scene.folder, server.trustDomain)
     const pid = server.daemon.process.pid ?? 0
     const local = WireClient.unix(server.socket)

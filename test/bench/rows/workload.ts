@@ -20,9 +20,13 @@ export const workload: Benchmark = {
   name: 'workload',
   async *run(programs: Programs, seconds: number): AsyncGenerator<Figure> {
     await using scene = new Scene()
-    const server = await ServerDeployment.start(scene, { program: programs.server })
+    const server = await ServerDeployment.start(scene, {
+      program: programs.server,
+      logLevel: 'INFO',
+    })
     const agent = await AgentDeployment.start(scene, server, {
       program: programs.agent,
+      logLevel: 'INFO',
       plugins: `
     NodeAttestor "join_token" { plugin_data {} }
     KeyManager "memory" { plugin_data {} }
