@@ -2,6 +2,7 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import { type GrpcChannel, openSvidChannel } from '@mini-spire/runtime/grpc/client'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import type { Metrics } from '@mini-spire/runtime/telemetry/metrics'
 import { SpiffeBundle } from '@mini-spire/sdk/bundle'
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
 import { JwtSvids } from './cache/jwt-svids.ts'
@@ -35,14 +36,15 @@ export interface CoreOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly chance: () => number
+  readonly metrics: Metrics
 }
 
 /** What finds or gets the agent its own identity. */
 export function buildIdentity(options: CoreOptions): EstablishOptions {
-  const { config, plugins, storage, clock, log, chance } = options
+  const { config, plugins, storage, clock, log, chance, metrics } = options
   const { trustDomain } = config
   const attestLog = log.with({ subsystem_name: 'attestor' })
-  const state = new BootstrapState({ storage, clock, log })
+  const state = new BootstrapState({ storage, clock, log, metrics })
   const identity = new AgentIdentity({
     keys: plugins.keyManager,
     storage,
@@ -50,6 +52,7 @@ export function buildIdentity(options: CoreOptions): EstablishOptions {
     connect: (trust) => new AttestationClient(openAnonymous(options, trust)),
     clock,
     log: attestLog,
+    metrics,
   })
   const rebootstrap = new Rebootstrap({
     mode: config.rebootstrapMode,
@@ -146,7 +149,7 @@ export function buildCore(
   { identity, state, rebootstrap }: EstablishOptions,
   ownBundle: TrustBundle,
 ): AgentCore {
-  const { config, storage, clock, chance } = options
+  const { config, storage, clock, chance, metrics } = options
   const log = options.log.with({ subsystem_name: 'manager' })
   const cache = new WorkloadCache({
     ownBundle,
@@ -158,9 +161,18 @@ export function buildCore(
   const server = new ServerClient({ open: () => openMutual(options, identity, cache), log })
   identity.onChange(() => server.release())
   const keyType = config.workloadX509SvidKeyType
-  const renewer = new X509SvidRenewer({ server, cache, rotation, keyType, clock, log, chance })
+  const renewer = new X509SvidRenewer({
+    server,
+    cache,
+    rotation,
+    keyType,
+    clock,
+    log,
+    chance,
+    metrics,
+  })
   const requestSvids = (): void => renewer.request()
-  const taints = new TaintReaction({ cache, jwtSvids, requestSvids, clock, log })
+  const taints = new TaintReaction({ cache, jwtSvids, requestSvids, clock, log, metrics })
   const usesSync = config.experimental.usesSyncAuthorizedEntries
   const synchronizer = new Synchronizer({
     puller: new EntryPuller({ server, usesSync }),
@@ -175,6 +187,7 @@ export function buildCore(
     clock,
     log,
     chance,
+    metrics,
   })
   const rotator = new AgentSvidRotator({
     identity,
@@ -185,6 +198,7 @@ export function buildCore(
     clock,
     log,
     chance,
+    metrics,
   })
   return { cache, jwtSvids, rotation, server, synchronizer, renewer, rotator, identity, log }
 }

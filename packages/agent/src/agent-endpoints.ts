@@ -62,7 +62,13 @@ function publicServices(options: BuildEndpointsOptions): readonly ServiceBinding
   return config.isWorkloadApiDisabled ? [health] : [workloadApi(options).bind(), health]
 }
 
-function workloadApi({ config, core, clock, ...options }: BuildEndpointsOptions): WorkloadApi {
+function workloadApi({
+  config,
+  core,
+  clock,
+  metrics,
+  ...options
+}: BuildEndpointsOptions): WorkloadApi {
   const { rateLimit, jwtSvidCacheHitTimeoutMs } = config.experimental
   const method = (name: string): string => `/SpiffeWorkloadAPI/${name}`
   const perSecond = new Map([
@@ -77,6 +83,7 @@ function workloadApi({ config, core, clock, ...options }: BuildEndpointsOptions)
       clock,
       log: options.log.with({ subsystem_name: 'workload_attestor' }),
       ownPid: process.pid,
+      metrics,
     }),
     cache: core.cache,
     jwtSvids: new JwtSvidFetcher({
@@ -87,9 +94,15 @@ function workloadApi({ config, core, clock, ...options }: BuildEndpointsOptions)
       signal: options.signal,
       clock,
       log: core.log,
+      metrics,
     }),
     requestSvids: () => core.renewer.request(),
-    rateLimit: new WorkloadRateLimit({ perSecond, clock }),
+    rateLimit: new WorkloadRateLimit({
+      perSecond,
+      clock,
+      onExceeded: (name) =>
+        metrics.count(['workload_api', 'rate_limit_exceeded'], 1, { method: name }),
+    }),
     trustDomain: config.trustDomain,
     allowsUnauthenticatedVerifiers: config.allowsUnauthenticatedVerifiers,
     allowedForeignJwtClaims: config.allowedForeignJwtClaims,

@@ -17,6 +17,7 @@ import { FileStorage } from './storage/file-storage.ts'
 import { initializeSync } from './sync/initialize.ts'
 import { keepInSync } from './sync/keep-in-sync.ts'
 import { agentHealthCheck } from './transport/agent-health.ts'
+import { measuredKeys } from './transport/agent-metrics.ts'
 import type { Endpoints } from './transport/endpoints.ts'
 import { randomChance, tightenUmask, weakMemoryWarning } from './transport/startup.ts'
 
@@ -108,11 +109,15 @@ export class Agent implements AsyncDisposable {
     await this.#startHealth()
     const parts: CoreOptions = {
       config: this.#config,
-      plugins,
+      plugins: {
+        ...plugins,
+        keyManager: measuredKeys(this.#metrics, plugins.keyManager, this.#clock),
+      },
       storage,
       clock: this.#clock,
       log: this.#log,
       chance: this.#chance,
+      metrics: this.#metrics,
     }
     const establish = buildIdentity(parts)
     const ownBundle = await establishIdentity(establish, signal)

@@ -1,5 +1,6 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import type { Metrics } from '@mini-spire/runtime/telemetry/metrics'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { type JwtSvids, jwtSvidKey } from '../cache/jwt-svids.ts'
 import type { AgentEntry } from '../model/agent-entry.ts'
@@ -22,6 +23,8 @@ export interface JwtSvidFetcherOptions {
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly log: Logger
+  /** @default nothing is counted */
+  readonly metrics?: Pick<Metrics, 'gauge'>
 }
 
 /** JWT-SVIDs from the cache, or from the server. Who asks for the same at once shares one answer. */
@@ -73,6 +76,7 @@ export class JwtSvidFetcher {
       )
       const svid = cachedFrom(signed)
       svids.set(key, svid)
+      this.#options.metrics?.gauge(['jwt_svid_cache_size'], svids.size)
       return svid
     } catch (error) {
       if (!cached) throw error

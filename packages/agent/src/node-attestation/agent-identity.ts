@@ -1,6 +1,7 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { KeyManager } from '@mini-spire/runtime/key-manager/key-manager'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { buildCsr } from '@mini-spire/runtime/x509/csr'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustBundle } from '../model/trust-bundle.ts'
@@ -15,6 +16,7 @@ import { NodeAttestationError } from './node-attestation-error.ts'
 const csrSubject = { country: ['US'], organization: ['SPIRE'] }
 /** An SVID that ends sooner than this counts as expired. */
 const clockSkewMs = 1000
+const newSvidKey = ['node', 'attestor', 'new_svid']
 
 /** Options of {@link AgentIdentity}. */
 export interface AgentIdentityOptions {
@@ -25,6 +27,8 @@ export interface AgentIdentityOptions {
   readonly connect: (trust: BootstrapTrust) => AttestationApi
   readonly clock: Clock
   readonly log: Logger
+  /** @default nothing is counted */
+  readonly metrics?: Metrics
 }
 
 /** The agent's own SVID: found on disk, attested for, renewed. Every change is kept on disk and told to listeners. */
@@ -78,6 +82,12 @@ export class AgentIdentity {
 
   /** Attests, and asks for the bundle on the same connection. One change of the SVID runs at a time. */
   attest(trust: BootstrapTrust, signal: AbortSignal): Promise<TrustBundle> {
+    const { attestor, clock, metrics = noMetrics } = this.#options
+    const labels = { attestor: attestor.name }
+    return timeCall(metrics, clock, newSvidKey, () => this.#attest(trust, signal), labels)
+  }
+
+  #attest(trust: BootstrapTrust, signal: AbortSignal): Promise<TrustBundle> {
     return this.#alone(async () => {
       const { attestor, connect, keys } = this.#options
       const key = await generateNextKey(keys, this.#svid?.key)

@@ -1,6 +1,7 @@
 import { Backoff } from '@mini-spire/runtime/backoff'
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { parseCertificate } from '@mini-spire/sdk/x509'
 import type { WantedSvid, WorkloadCache } from '../cache/workload-cache.ts'
@@ -16,6 +17,7 @@ const retryMs = 500
 const maxRetryMs = 240_000
 /** Keys made at once, so that others get their turn between. */
 const keyChunk = 16
+const fetchSvidsKey = ['manager', 'sync', 'fetch_svids_updates']
 
 /** Options of {@link X509SvidRenewer}. */
 export interface X509SvidRenewerOptions {
@@ -26,6 +28,8 @@ export interface X509SvidRenewerOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly chance: () => number
+  /** @default nothing is counted */
+  readonly metrics?: Metrics
 }
 
 /** Has X509-SVIDs signed: when somebody waits for one, when one is due, and in advance while there is room. */
@@ -67,10 +71,20 @@ export class X509SvidRenewer {
 
   /** Has one batch signed; returns whether it is worth asking for another at once. */
   async renewBatch(signal: AbortSignal): Promise<boolean> {
-    const { cache, server } = this.#options
+    const { cache, clock, metrics = noMetrics } = this.#options
     const wanted = cache.wantedX509Svids()
     const batch = wanted.slice(0, this.#batchLimit)
     if (batch.length === 0) return false
+    const signed = await timeCall(metrics, clock, fetchSvidsKey, () => this.#sign(batch, signal))
+    cache.setX509Svids(signed)
+    metrics.gauge(['lru_cache_svid_map_size'], cache.x509SvidCount)
+    return signed.size > 0 && wanted.length > signed.size
+  }
+
+  async #sign(
+    batch: readonly WantedSvid[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, WorkloadX509Svid>> {
     for (const one of batch) this.#logWanted(one)
     const keys = await this.#makeKeys(batch)
     const requests = batch.map(({ entry }, i) => ({
@@ -79,15 +93,13 @@ export class X509SvidRenewer {
     }))
     let answers: readonly SignedX509Svid[]
     try {
-      answers = await server.newX509Svids(requests, signal)
+      answers = await this.#options.server.newX509Svids(requests, signal)
     } catch (error) {
       this.#batchLimit = Math.max(1, Math.floor(this.#batchLimit / 2))
       throw error
     }
     this.#batchLimit = Math.min(maxBatch, this.#batchLimit * 2)
-    const signed = this.#collect(batch, keys, answers)
-    cache.setX509Svids(signed)
-    return signed.size > 0 && wanted.length > signed.size
+    return this.#collect(batch, keys, answers)
   }
 
   async #makeKeys(batch: readonly WantedSvid[]): Promise<readonly WorkloadKey[]> {

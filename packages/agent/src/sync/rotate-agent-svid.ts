@@ -1,6 +1,7 @@
 import { Backoff } from '@mini-spire/runtime/backoff'
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { WorkloadCache } from '../cache/workload-cache.ts'
 import type { RotationRule } from '../model/rotation.ts'
@@ -23,6 +24,8 @@ export interface AgentSvidRotatorOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly chance: () => number
+  /** @default nothing is counted */
+  readonly metrics?: Metrics
 }
 
 /** Keeps the agent's own SVID fresh: by attesting again where the attestor can, by renewal where not. */
@@ -60,7 +63,7 @@ export class AgentSvidRotator {
    * @throws {NodeAttestationError} `ERR_NOT_REATTESTABLE`
    */
   async reattest(signal: AbortSignal): Promise<void> {
-    const { identity, cache, log } = this.#options
+    const { identity, cache, clock, log, metrics = noMetrics } = this.#options
     if (!identity.current?.isReattestable) {
       throw new NodeAttestationError(
         'ERR_NOT_REATTESTABLE',
@@ -69,7 +72,10 @@ export class AgentSvidRotator {
     }
     log.debug('Reattesting node')
     const roots = cache.bundles.own.x509Authorities.map(({ certificate }) => certificate)
-    cache.setOwnBundle(await identity.attest({ kind: 'roots', roots }, signal))
+    const bundle = await timeCall(metrics, clock, ['node', 'attest'], () =>
+      identity.attest({ kind: 'roots', roots }, signal),
+    )
+    cache.setOwnBundle(bundle)
     log.info('Successfully reattested node', { spiffe_id: String(identity.current?.spiffeId) })
   }
 
@@ -81,13 +87,13 @@ export class AgentSvidRotator {
   }
 
   async #rotate(signal: AbortSignal): Promise<void> {
-    const { identity, server, log } = this.#options
+    const { identity, server, clock, log, metrics = noMetrics } = this.#options
     if (identity.current?.isReattestable) {
       await this.reattest(signal)
       return
     }
     log.debug('Rotating agent SVID')
-    await identity.renew(server, signal)
+    await timeCall(metrics, clock, ['agent_svid', 'rotate'], () => identity.renew(server, signal))
     log.info('Successfully rotated agent SVID', { spiffe_id: String(identity.current?.spiffeId) })
   }
 

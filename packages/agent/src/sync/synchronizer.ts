@@ -1,8 +1,9 @@
 import { Backoff } from '@mini-spire/runtime/backoff'
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { messageOf } from '@mini-spire/sdk/errors'
-import type { WorkloadCache } from '../cache/workload-cache.ts'
+import type { CacheChanges, WorkloadCache } from '../cache/workload-cache.ts'
 import type { RotationRule } from '../model/rotation.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import type { BootstrapState } from '../node-attestation/bootstrap-state.ts'
@@ -33,6 +34,8 @@ export interface SynchronizerOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly chance: () => number
+  /** @default nothing is counted */
+  readonly metrics?: Metrics
 }
 
 /** Brings what the server says into the cache, again and again. */
@@ -61,9 +64,11 @@ export class Synchronizer {
   /** Synchronises once; throws what went wrong. */
   async synchronize(signal: AbortSignal): Promise<void> {
     const { puller, cache, renewer, clock } = this.#options
-    const state = await puller.pull(signal)
-    const { isOwnBundleChanged } = cache.update(state)
-    if (isOwnBundleChanged) await this.#storeBundle(state.ownBundle)
+    const { metrics = noMetrics } = this.#options
+    const state = await timeCall(metrics, clock, fetchEntriesKey, () => puller.pull(signal))
+    const changes = cache.update(state)
+    countSync(metrics, cache, changes, state.federatedBundles.length + 1)
+    if (changes.isOwnBundleChanged) await this.#storeBundle(state.ownBundle)
     const react = this.#taintWork.then(() => this.#options.taints.react(state.ownBundle, signal))
     this.#taintWork = react.catch((error: unknown) =>
       this.#options.log.error('Failed to process tainted authorities', { error: messageOf(error) }),
@@ -106,10 +111,15 @@ export class Synchronizer {
   }
 
   #markDue(): void {
-    const { cache, rotation, clock } = this.#options
+    const { cache, rotation, clock, metrics = noMetrics } = this.#options
     const nowMs = clock.nowMs()
-    for (const [id, svid] of cache.x509Svids())
-      if (rotation.isX509Due(svid, nowMs)) cache.markStale(id)
+    let due = 0
+    for (const [id, svid] of cache.x509Svids()) {
+      if (!rotation.isX509Due(svid, nowMs)) continue
+      cache.markStale(id)
+      due++
+    }
+    if (due > 0) metrics.sample(['cache_manager', 'expiring_svids', 'workload'], due)
   }
 
   async #delayAfter(error: unknown): Promise<number> {
@@ -144,4 +154,30 @@ function failed(error: unknown): SyncError {
   return new SyncError('ERR_SYNC_FAILED', `failed to sync with SPIRE Server: ${messageOf(error)}`, {
     cause: error,
   })
+}
+
+const fetchEntriesKey = ['manager', 'sync', 'fetch_entries_updates']
+
+/** What a synchronisation found and left, under SPIRE's names. */
+function countSync(
+  metrics: Metrics,
+  cache: WorkloadCache,
+  { created, updated, removed }: CacheChanges,
+  bundles: number,
+): void {
+  metrics.gauge(['sync_bundles_total'], bundles)
+  metrics.gauge(['sync_entries_total'], cache.entryCount)
+  metrics.gauge(['sync_entries_missing'], created.length)
+  metrics.gauge(['sync_entries_stale'], updated.length)
+  metrics.gauge(['sync_entries_dropped'], removed.length)
+  metrics.count(['lru_cache_entry_add'], created.length)
+  metrics.count(['lru_cache_entry_update'], updated.length)
+  metrics.count(['lru_cache_entry_remove'], removed.length)
+  metrics.gauge(['lru_cache_record_map_size'], cache.entryCount)
+  metrics.gauge(['lru_cache_svid_map_size'], cache.x509SvidCount)
+  const outdated = updated.filter(
+    ({ before, after }) => before.revisionNumber !== after.revisionNumber,
+  )
+  if (outdated.length > 0)
+    metrics.sample(['cache_manager', 'outdated_svids', 'workload'], outdated.length)
 }

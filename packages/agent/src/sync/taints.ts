@@ -1,5 +1,6 @@
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { type Certificate, parseCertificate } from '@mini-spire/sdk/x509'
 import type { JwtSvids } from '../cache/jwt-svids.ts'
 import type { WorkloadCache } from '../cache/workload-cache.ts'
@@ -9,6 +10,7 @@ import type { TrustBundle } from '../model/trust-bundle.ts'
 const batchSize = 100
 /** … and this far apart, so that a server with many agents can follow. */
 const batchIntervalMs = 5_000
+const cacheKey = ['cache_manager', 'workload']
 
 /** Options of {@link TaintReaction}. */
 export interface TaintReactionOptions {
@@ -18,6 +20,8 @@ export interface TaintReactionOptions {
   readonly requestSvids: () => void
   readonly clock: Clock
   readonly log: Logger
+  /** @default nothing is counted */
+  readonly metrics?: Metrics
 }
 
 /** Drops what tainted authorities have signed. Each authority is dealt with once in the life of the process. */
@@ -37,14 +41,22 @@ export class TaintReaction {
 
   /** Looks at a bundle for authorities that have become tainted, and drops what they signed. */
   async react(bundle: TrustBundle, signal: AbortSignal): Promise<void> {
-    this.#dropJwtSvids(bundle)
+    await this.#dropJwtSvids(bundle)
     const roots = this.#newlyTainted(bundle)
     if (roots.length === 0) return
+    const { metrics = noMetrics, clock } = this.#options
+    await timeCall(metrics, clock, [...cacheKey, 'process_tainted_x509_svids'], () =>
+      this.#replaceX509Svids(roots, signal),
+    )
+  }
+
+  async #replaceX509Svids(roots: readonly Certificate[], signal: AbortSignal): Promise<void> {
     this.#x509.push(...roots)
-    const { cache, clock, log, requestSvids } = this.#options
+    const { cache, clock, log, requestSvids, metrics = noMetrics } = this.#options
     const tainted = [...cache.x509Svids()]
       .filter(([, svid]) => isSignedByOne(svid.chain.map(parseCertificate), roots))
       .map(([id]) => id)
+    metrics.sample(['cache_manager', 'tainted_x509_svids', 'workload'], tainted.length)
     if (tainted.length > 0)
       log.info('Replacing X509-SVIDs of a tainted authority', { count: tainted.length })
     for (let start = 0; start < tainted.length; start += batchSize) {
@@ -54,11 +66,16 @@ export class TaintReaction {
     }
   }
 
-  #dropJwtSvids(bundle: TrustBundle): void {
+  async #dropJwtSvids(bundle: TrustBundle): Promise<void> {
     const keyIds = bundle.jwtAuthorities
       .filter(({ tainted, keyId }) => tainted && this.#isNew(`jwt:${keyId}`))
       .map(({ keyId }) => keyId)
-    if (keyIds.length > 0) this.#options.jwtSvids.dropSignedBy(new Set(keyIds))
+    if (keyIds.length === 0) return
+    const { jwtSvids, clock, metrics = noMetrics } = this.#options
+    const dropped = await timeCall(metrics, clock, [...cacheKey, 'process_tainted_jwt_svids'], () =>
+      jwtSvids.dropSignedBy(new Set(keyIds)),
+    )
+    metrics.sample(['cache_manager', 'tainted_jwt_svids', 'workload'], dropped)
   }
 
   #newlyTainted(bundle: TrustBundle): readonly Certificate[] {

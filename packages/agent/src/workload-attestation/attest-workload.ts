@@ -1,6 +1,13 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { UnixPeer } from '@mini-spire/runtime/grpc/call-context'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import {
+  type Metrics,
+  measureCall,
+  noMetrics,
+  statusOf,
+  timeCall,
+} from '@mini-spire/runtime/telemetry/metrics'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Selector } from '../model/selector.ts'
 import { SelectorSet } from '../model/selector-set.ts'
@@ -14,6 +21,9 @@ import { WorkloadAttestationError } from './workload-attestation-error.ts'
 const attestorTimeoutMs = 20_000
 /** How many selector sets are remembered, so that equal workloads share one object. */
 const maxKnownSets = 1024
+const attestationKey = ['workload_api', 'workload_attestation']
+const attestorKey = ['workload_api', 'workload_attestor']
+const selectorsKey = ['workload_api', 'discovered_selectors']
 
 /** Options of {@link WorkloadAttestation}. */
 export interface WorkloadAttestationOptions {
@@ -22,6 +32,8 @@ export interface WorkloadAttestationOptions {
   readonly log: Logger
   /** The agent's own process, whose calls (health checks) are not logged. */
   readonly ownPid: number
+  /** @default nothing is counted */
+  readonly metrics?: Metrics
 }
 
 /** Finds out what a caller is, each time it asks: nothing is remembered of a process. */
@@ -40,8 +52,15 @@ export class WorkloadAttestation {
    *
    * @throws {WorkloadAttestationError} `ERR_WORKLOAD_ATTESTATION_FAILED` when every attestor failed, `ERR_WORKLOAD_GONE`
    */
-  async attest(peer: UnixPeer, signal: AbortSignal): Promise<SelectorSet> {
-    const results = this.#options.attestors.map((attestor) => this.#run(attestor, peer, signal))
+  attest(peer: UnixPeer, signal: AbortSignal): Promise<SelectorSet> {
+    const { metrics = noMetrics, ownPid } = this.#options
+    if (metrics === noMetrics || peer.pid === ownPid) return this.#attest(peer, signal)
+    return timeCall(metrics, this.#options.clock, attestationKey, () => this.#attest(peer, signal))
+  }
+
+  async #attest(peer: UnixPeer, signal: AbortSignal): Promise<SelectorSet> {
+    const { attestors, ownPid, metrics = noMetrics } = this.#options
+    const results = attestors.map((attestor) => this.#run(attestor, peer, signal))
     const found: Selector[] = []
     const failures: string[] = []
     for (const result of results) {
@@ -53,6 +72,7 @@ export class WorkloadAttestation {
       throw new WorkloadAttestationError('ERR_WORKLOAD_ATTESTATION_FAILED', failures.join('\n'))
     }
     this.assertSame(peer)
+    if (peer.pid !== ownPid) metrics.sample(selectorsKey, found.length)
     const set = this.#setOf(found)
     this.#logFound(peer, found)
     return set
@@ -83,15 +103,39 @@ export class WorkloadAttestation {
     signal: AbortSignal,
   ): readonly Selector[] | string | Promise<readonly Selector[] | string> {
     const process: WorkloadProcess = { pid: peer.pid, uid: peer.uid, gid: peer.gid }
-    try {
-      const result = attestor.attest(process, signal)
-      if (!(result instanceof Promise)) return result
-      return this.#withDeadline(attestor, result).catch((error) =>
-        this.#failed(attestor, peer, error),
-      )
-    } catch (error) {
+    const count = this.#callCounter(attestor, peer)
+    const failed = (error: unknown): string => {
+      count?.(statusOf(error))
       return this.#failed(attestor, peer, error)
     }
+    try {
+      const result = attestor.attest(process, signal)
+      if (result instanceof Promise) {
+        return this.#withDeadline(attestor, result).then((selectors) => {
+          count?.(0)
+          return selectors
+        }, failed)
+      }
+      count?.(0)
+      return result
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  /** Counts one call of an attestor when it has ended with this status; undefined where nobody looks. */
+  #callCounter(attestor: WorkloadAttestor, peer: UnixPeer): ((code: number) => void) | undefined {
+    const { metrics = noMetrics, clock, ownPid } = this.#options
+    if (metrics === noMetrics || peer.pid === ownPid) return undefined
+    const startedMs = clock.nowMs()
+    const labels = { attestor: attestor.name }
+    return (code) =>
+      measureCall(metrics, {
+        key: attestorKey,
+        durationMs: clock.nowMs() - startedMs,
+        code,
+        labels,
+      })
   }
 
   #withDeadline<T>(attestor: WorkloadAttestor, result: Promise<T>): Promise<T> {

@@ -43,6 +43,11 @@ export function measureCall(
   metrics.sample([...key, 'elapsed_time'], durationMs, all)
 }
 
+/** The gRPC status number that counts for a failure: by its kind, `Unknown` without one. */
+export function statusOf(error: unknown): number {
+  return isSpiffeError(error) ? grpcStatusFromKind(error.kind) : 2
+}
+
 /**
  * Does some work and counts it as a call; a failure's status comes from its kind, `Unknown` without one.
  *
@@ -54,16 +59,17 @@ export async function timeCall<T>(
   clock: { nowMs(): number },
   key: MetricKey,
   work: () => T | Promise<T>,
+  labels: MetricLabels = {},
 ): Promise<T> {
   const startedMs = clock.nowMs()
   let code = 0
   try {
     return await work()
   } catch (error) {
-    code = isSpiffeError(error) ? grpcStatusFromKind(error.kind) : 2
+    code = statusOf(error)
     throw error
   } finally {
-    measureCall(metrics, { key, durationMs: clock.nowMs() - startedMs, code })
+    measureCall(metrics, { key, durationMs: clock.nowMs() - startedMs, code, labels })
   }
 }
 

@@ -15,13 +15,20 @@ interface Bucket {
 export class WorkloadRateLimit {
   readonly #perSecond: ReadonlyMap<string, number>
   readonly #clock: Clock
+  readonly #onExceeded: (method: string) => void
   #young = new Map<string, Bucket>()
   #old = new Map<string, Bucket>()
 
   /** @param options.perSecond by full method name; 0 or none: no limit */
-  constructor(options: { readonly perSecond: ReadonlyMap<string, number>; readonly clock: Clock }) {
+  constructor(options: {
+    readonly perSecond: ReadonlyMap<string, number>
+    readonly clock: Clock
+    /** Told of each call that is refused. */
+    readonly onExceeded?: (method: string) => void
+  }) {
     this.#perSecond = options.perSecond
     this.#clock = options.clock
+    this.#onExceeded = options.onExceeded ?? (() => {})
   }
 
   /** @throws {ApiError} unavailable, when the bucket is empty */
@@ -33,7 +40,10 @@ export class WorkloadRateLimit {
     const passedMs = Math.max(0, nowMs - bucket.filledMs)
     bucket.tokens = Math.min(rate, bucket.tokens + (passedMs * rate) / 1000)
     bucket.filledMs = nowMs
-    if (bucket.tokens < 1) throw new ApiError('unavailable', messages.rateLimited(method))
+    if (bucket.tokens < 1) {
+      this.#onExceeded(method)
+      throw new ApiError('unavailable', messages.rateLimited(method))
+    }
     bucket.tokens--
   }
 
