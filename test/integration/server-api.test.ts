@@ -179,6 +179,27 @@ describe('an agent', () => {
     await expect(scene.join('again')).resolves.toBeDefined()
   })
 
+  it.each(['banned', 'evicted'] as const)(
+    'that is %s loses the stream it holds open [invariant 6]',
+    async (how) => {
+      await using scene = await ServerScene.start()
+      const agent = await scene.join()
+      const clients = scene.remote(agent)
+      const silence = {
+        [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }),
+      }
+      const stream = clients.entries.syncAuthorizedEntries(silence)
+      const next = stream[Symbol.asyncIterator]().next()
+      next.catch(() => {})
+      // Answered on the same connection, so the stream before it has been let in.
+      await sync(clients)
+      const { agents } = scene.local()
+      const request = { id: idProto(agent.id) }
+      await (how === 'banned' ? agents.banAgent(request) : agents.deleteAgent(request))
+      await expect(next).rejects.toMatchObject({ kind: 'unavailable' })
+    },
+  )
+
   it('may not do what operators do, and nobody may without a certificate', async () => {
     await using scene = await ServerScene.start()
     const agent = scene.remote(await scene.join())
