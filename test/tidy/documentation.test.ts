@@ -42,6 +42,21 @@ describe('documentation', () => {
     expect(broken).toEqual([])
   })
 
+  it('tests that the security gates name are there', () => {
+    const text = readText('docs/security-gates.md')
+    const named = [...text.matchAll(/`([\w./-]+\.test\.ts)`((?:,?\s+“[^”]+(?:’[^”]*)?”)+)/g)]
+    const missing = named.flatMap(([, path = '', titles = '']) => {
+      const file = path.startsWith('test/') ? path : `packages/${path}`
+      const tests = existsSync(join(root, file)) ? readText(file) : ''
+      return [...titles.matchAll(/“([^”]+)”/g)]
+        .map(([, title = '']) => title)
+        .filter((title) => !tests.includes(`'${title}'`))
+        .map((title) => `${file}: ${title}`)
+    })
+    expect(named.length).toBeGreaterThan(30)
+    expect(missing).toEqual([])
+  })
+
   it('decisions are numbered once and have context, choice and price', () => {
     const decisions = repositoryFiles().filter((file) =>
       /^docs\/decisions\/\d{4}-.*\.md$/.test(file),
