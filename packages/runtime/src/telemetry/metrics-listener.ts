@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { PrometheusSink } from './prometheus.ts'
 
 /** Where a metrics listener listens. */
@@ -19,6 +19,7 @@ const headersTimeoutMs = 10_000
 export class MetricsListener implements AsyncDisposable {
   readonly #options: MetricsListenerOptions
   readonly #server: Server
+  readonly #sockets = new Set<Socket>()
 
   constructor(options: MetricsListenerOptions) {
     this.#options = options
@@ -33,6 +34,10 @@ export class MetricsListener implements AsyncDisposable {
       ? createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, answer)
       : createServer(answer)
     this.#server.headersTimeout = headersTimeoutMs
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
   }
 
   /** Resolves to the address that was bound. */
@@ -54,7 +59,8 @@ export class MetricsListener implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await new Promise((resolve) => {
       this.#server.close(resolve)
-      this.#server.closeAllConnections()
+      // Node's own list lacks those whose handshake has not ended, and `close` would wait for them.
+      for (const socket of this.#sockets) socket.destroy()
     })
   }
 }

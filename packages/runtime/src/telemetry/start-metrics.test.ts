@@ -1,7 +1,9 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { get as getPlain } from 'node:http'
 import { get, type RequestOptions } from 'node:https'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -142,6 +144,19 @@ describe('a metrics listener with a tls block', () => {
     })
     await expect(plain).rejects.toThrow(/hang up|reset/i)
     expect(await scrape(port, {})).toContain('spire_test_started{trust_domain="example_org"} 1')
+  })
+
+  it('stops at once while a connection has not ended its handshake', async () => {
+    const { listener } = await start(await files())
+    const { port } = listener?.address() ?? { port: 0 }
+    const halfOpen = connect({ host: 'localhost', port })
+    halfOpen.on('error', () => {})
+    const closed = once(halfOpen, 'close')
+    await once(halfOpen, 'connect')
+    // An answer to another shows that the first has been accepted.
+    await scrape(port, {})
+    await listener?.[Symbol.asyncDispose]()
+    await closed
   })
 
   it('with a client_ca_file answers only clients of that CA', async () => {
