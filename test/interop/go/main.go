@@ -9,12 +9,14 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: interop wire|workload|server …"))
+		fail(fmt.Errorf("usage: interop wire|ids|workload|server …"))
 	}
 	var err error
 	switch os.Args[1] {
 	case "wire":
 		err = wire(os.Stdin, os.Stdout)
+	case "ids":
+		err = ids(os.Stdin, os.Stdout)
 	case "workload":
 		err = workload(os.Args[2:])
 	case "server":
