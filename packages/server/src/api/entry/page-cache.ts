@@ -3,6 +3,9 @@ import type { AuthorizedEntries } from '../../registry/authorized-entries.ts'
 /** What the bookkeeping of one cached list costs beside its bytes, roughly. */
 const overheadBytes = 256
 
+/** A number for all entries with certain fields, a text for those that were asked for by ID. */
+export type PageForm = number | string
+
 interface Cached {
   readonly version: number
   readonly pages: readonly Uint8Array[]
@@ -16,7 +19,7 @@ interface Cached {
 export class PageCache {
   readonly #maxBytes: number
   /** Least recently used first. */
-  readonly #lists = new Map<AuthorizedEntries, Map<number, Cached>>()
+  readonly #lists = new Map<AuthorizedEntries, Map<PageForm, Cached>>()
   #bytes = 0
 
   /** @param maxBytes what all pages together may take */
@@ -31,21 +34,22 @@ export class PageCache {
   /**
    * The pages of a set in one form, encoded anew when the set has changed.
    *
-   * @param form which fields the pages carry: equal numbers, equal fields
+   * @param form what the pages carry: equal forms, equal pages as long as the set has not changed
    */
   get(
     set: AuthorizedEntries,
-    form: number,
+    form: PageForm,
     encode: () => readonly Uint8Array[],
   ): readonly Uint8Array[] {
-    const forms = this.#lists.get(set) ?? new Map<number, Cached>()
+    const forms = this.#lists.get(set) ?? new Map<PageForm, Cached>()
     this.#lists.delete(set)
     this.#lists.set(set, forms)
     const known = forms.get(form)
     if (known?.version === set.version) return known.pages
     const pages = encode()
     if (known) this.#bytes -= known.bytes
-    const bytes = pages.reduce((sum, page) => sum + page.length, overheadBytes)
+    const keyBytes = typeof form === 'string' ? form.length : 0
+    const bytes = pages.reduce((sum, page) => sum + page.length, overheadBytes + keyBytes)
     forms.set(form, { version: set.version, pages, bytes })
     this.#bytes += bytes
     this.#evict()

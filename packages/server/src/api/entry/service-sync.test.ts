@@ -205,6 +205,26 @@ describe('SyncAuthorizedEntries with more than a page', () => {
     expect(await talk.responses.next()).toMatchObject({ done: true })
   })
 
+  it('answers what agents with the same set ask for alike, and anew once the set or the mask is another', async () => {
+    await fill(600)
+    const ids = Array.from({ length: 500 }, (_, n) => `e${String(n).padStart(4, '0')}`)
+    const hintsOf = async (outputMask?: EntryMask): Promise<(string | undefined)[]> => {
+      const talk = converse()
+      await talk.next({ outputMask })
+      const pages = await talk.next({ ids })
+      talk.end()
+      const found = pages.flatMap(({ entries }) => entries)
+      expect(found.map(({ id }) => id)).toEqual(ids)
+      return found.map(({ hint }) => hint)
+    }
+    expect(new Set(await hintsOf())).toEqual(new Set(['']))
+    expect(await hintsOf()).toHaveLength(500)
+    await scene.put({ ...putEntry(testEntry('e0007', { hint: 'changed' })), expect: 'present' })
+    expect((await hintsOf())[7]).toBe('changed')
+    expect((await hintsOf(EntryMask.fromPartial({ revisionNumber: true })))[7]).toBe('')
+    expect((await hintsOf())[7]).toBe('changed')
+  })
+
   it('GetAuthorizedEntries sends them all at once', async () => {
     await fill(501)
     const outputMask = EntryMask.fromPartial({})

@@ -6,10 +6,16 @@ import type { AuthorizedEntries } from '../../registry/authorized-entries.ts'
 import { maskKey } from './convert.ts'
 import { encodeFullPage, encodeRevisionPages, syncPageSize } from './convert-pages.ts'
 import { entryMessages } from './messages.ts'
-import type { PageCache } from './page-cache.ts'
+import type { PageCache, PageForm } from './page-cache.ts'
 
 /** The form of revision pages in the cache; masks of entries are numbers from 0 on. */
 const revisionForm = -1
+
+/**
+ * From how many IDs on the answer is kept for others: an agent that starts asks for page after page of its set in the order
+ * of IDs, as every agent with the same set does. What one agent missed is asked for by nobody else.
+ */
+const sharedRequestSize = 100
 
 /**
  * Answers an agent that synchronizes: everything at once when it fits a page, else revisions, then the entries it asks for.
@@ -30,9 +36,8 @@ export async function* syncAuthorizedEntries(
     if (first.done) throw new ApiError('unknown', entryMessages.endOfStream)
     const { outputMask } = first.value
     checkFirstRequest(first.value)
-    const isCurrent = set.version === version
-    const pages = (form: number, encode: () => readonly Uint8Array[]): readonly Uint8Array[] =>
-      isCurrent ? cache.get(set, form, encode) : encode()
+    const pages = (form: PageForm, encode: () => readonly Uint8Array[]): readonly Uint8Array[] =>
+      set.version === version ? cache.get(set, form, encode) : encode()
     if (entries.length <= syncPageSize) {
       yield* pages(maskKey(outputMask), () => [encodeFullPage(entries, outputMask)])
       return
@@ -40,8 +45,13 @@ export async function* syncAuthorizedEntries(
     yield* pages(revisionForm, () => encodeRevisionPages(entries))
     let byId: ReadonlyMap<string, RegistrationEntry> | undefined
     for (let next = await reader.next(); !next.done; next = await reader.next()) {
-      byId ??= new Map(entries.map((entry) => [entry.id, entry]))
-      yield* requestedPages(byId, next.value.ids, outputMask)
+      const { ids } = next.value
+      const encode = (): readonly Uint8Array[] => {
+        byId ??= new Map(entries.map((entry) => [entry.id, entry]))
+        return requestedPages(byId, ids, outputMask)
+      }
+      if (ids.length < sharedRequestSize) yield* encode()
+      else yield* pages(`${maskKey(outputMask)} ${ids.join()}`, encode)
     }
   } finally {
     await reader.return?.()
@@ -58,16 +68,18 @@ function checkFirstRequest({ ids, outputMask }: SyncAuthorizedEntriesRequest): v
 /**
  * Full entries by ID, in byte order of the IDs; unknown ones are left out. The last page is always sent, even empty.
  */
-function* requestedPages(
+function requestedPages(
   byId: ReadonlyMap<string, RegistrationEntry>,
   ids: readonly string[],
   mask: EntryMask | undefined,
-): Generator<Uint8Array, void> {
+): readonly Uint8Array[] {
   // IDs of entries are ASCII, for which the order of UTF-16 units is the order of bytes.
   const found = [...ids].sort().flatMap((id) => byId.get(id) ?? [])
+  const pages: Uint8Array[] = []
   let start = 0
   for (; found.length - start > syncPageSize; start += syncPageSize) {
-    yield encodeFullPage(found.slice(start, start + syncPageSize), mask, true)
+    pages.push(encodeFullPage(found.slice(start, start + syncPageSize), mask, true))
   }
-  yield encodeFullPage(found.slice(start), mask)
+  pages.push(encodeFullPage(found.slice(start), mask))
+  return pages
 }
