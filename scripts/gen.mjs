@@ -130,3 +130,5 @@ try {
 } finally {
   rmSync(temporary, { recursive: true, force: true })
 }
+
+await import('./docs.mjs')
