@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { readText } from '../kit/repository.ts'
 import { mayImport, rankOf } from './ranks.ts'
 import { codeOf, type Import, importsOf, type SourceFile, sourceFiles } from './source-files.ts'
 
@@ -9,6 +10,16 @@ describe('the tree', () => {
   it('has a rank for every place (test/tidy/ranks.ts)', () => {
     const unknown = production.filter((file) => !rankOf(file.package, file.inner))
     expect(unknown.map((file) => file.path)).toEqual([])
+  })
+
+  it('ARCHITECTURE.md names every folder', () => {
+    const text = readText('ARCHITECTURE.md')
+    const folders = new Set(
+      files
+        .map((file) => file.inner.split('/'))
+        .flatMap(([first, ...rest]) => (rest.length > 0 ? [first] : [])),
+    )
+    expect([...folders].filter((folder) => !text.includes(`${folder}/`))).toEqual([])
   })
 
   it('imports point the way data flows: lower ranks or the own folder only', () => {
