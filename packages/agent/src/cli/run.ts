@@ -1,5 +1,6 @@
 import type { AnyCommand } from '@mini-spire/runtime/cli/command'
 import { defineCommand } from '@mini-spire/runtime/cli/define-command'
+import { untilSignal } from '@mini-spire/runtime/cli/signals'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
 import { openLog } from '@mini-spire/runtime/log/open-log'
@@ -38,12 +39,7 @@ export const command: AnyCommand = defineCommand({
     const { config, log } = loaded
     const warning = nodeWarning()
     if (warning) log.warn(warning)
-    const stopping = new AbortController()
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => stopping.abort())
-    }
-    process.on('SIGUSR1', () => log.info('Reconfigure signal received'))
-    process.on('SIGUSR2', () => log.reopen())
-    return await runAgent(config, { log, version, signal: stopping.signal })
+    const signal = untilSignal(log)
+    return await runAgent(config, { log, version, signal })
   },
 })
