@@ -27,6 +27,7 @@ import { buildCsr } from '@mini-spire/runtime/x509/csr'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { ResolvedServerConfig } from '@mini-spire/server/config/resolved-config'
 import { Server } from '@mini-spire/server/server'
+import { quietTelemetry } from '../kit/quiet-telemetry.ts'
 
 /** Settings that differ from a plain server's. */
 export interface ServerSceneOptions {
@@ -170,20 +171,7 @@ export class ServerScene implements AsyncDisposable {
       },
       profiling: { isEnabled: false, port: 0, frequency: 0, names: [] },
       plugins: readPlugins(parseConfig(plugins)),
-      telemetry: {
-        prometheus: undefined,
-        dogStatsdAddresses: [],
-        statsdAddresses: [],
-        m3: [],
-        isInMemEnabled: false,
-        metricPrefix: '',
-        hasTrustDomainLabel: false,
-        hasHostnameLabel: true,
-        allowedPrefixes: [],
-        blockedPrefixes: [],
-        allowedLabels: [],
-        blockedLabels: [],
-      },
+      telemetry: quietTelemetry,
       healthChecks: {
         isListenerEnabled: false,
         bindAddress: 'localhost',

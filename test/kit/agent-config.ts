@@ -3,6 +3,7 @@ import type { ResolvedAgentConfig } from '@mini-spire/agent/config/resolved-conf
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { quietTelemetry } from './quiet-telemetry.ts'
 
 /** The configuration of an agent for tests: everything in one folder, a join token, short intervals. */
 export function testAgentConfig(
@@ -59,20 +60,7 @@ export function testAgentConfig(
       plugin('KeyManager', 'disk', `directory = "${join(folder, 'data')}"`),
       plugin('WorkloadAttestor', 'unix'),
     ],
-    telemetry: {
-      prometheus: undefined,
-      dogStatsdAddresses: [],
-      statsdAddresses: [],
-      m3: [],
-      isInMemEnabled: false,
-      metricPrefix: '',
-      hasTrustDomainLabel: false,
-      hasHostnameLabel: true,
-      allowedPrefixes: [],
-      blockedPrefixes: [],
-      allowedLabels: [],
-      blockedLabels: [],
-    },
+    telemetry: quietTelemetry,
     healthChecks: {
       isListenerEnabled: false,
       bindAddress: 'localhost',
