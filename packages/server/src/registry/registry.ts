@@ -6,6 +6,7 @@ import { BundleRegistry } from './bundles.ts'
 import { EntryRegistry } from './entries.ts'
 import { NodeRegistry } from './nodes.ts'
 import { RecordRegistry } from './records.ts'
+import { RelationshipRegistry } from './relationships.ts'
 
 /** Options of {@link Registry}. */
 export interface RegistryOptions {
@@ -29,6 +30,8 @@ export class Registry {
   readonly entries: EntryRegistry
   /** By trust domain name. */
   readonly bundles: BundleRegistry = new BundleRegistry()
+  /** By trust domain name. */
+  readonly relationships: RelationshipRegistry = new RelationshipRegistry()
   /** By hash of the token. */
   readonly joinTokens: RecordRegistry<JoinToken> = new RecordRegistry()
   /** By journal ID. */
@@ -62,6 +65,9 @@ export class Registry {
         break
       case 'ca-journal':
         this.journals.apply(key, change.value)
+        break
+      case 'federation-relationship':
+        this.relationships.apply(key, change.value, createdRevision, epoch)
         break
       default:
         change satisfies never

@@ -1,16 +1,19 @@
 import type { AttestedNode } from '../model/attested-node.ts'
 import type { CaJournal } from '../model/authority.ts'
+import type { FederationRelationship } from '../model/federation-relationship.ts'
 import type { JoinToken } from '../model/join-token.ts'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 
-/** What is kept, by noun. Keys: entry ID, agent SPIFFE ID, trust domain name, token hash, journal ID. */
+/** What is kept, by noun. Keys: entry ID, agent SPIFFE ID, trust domain name, token hash, journal ID,
+ * trust domain name. */
 export interface Records {
   readonly entry: RegistrationEntry
   readonly node: AttestedNode
   readonly bundle: TrustBundle
   readonly 'join-token': JoinToken
   readonly 'ca-journal': CaJournal
+  readonly 'federation-relationship': FederationRelationship
 }
 
 export type RecordKind = keyof Records

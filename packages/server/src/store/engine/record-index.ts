@@ -15,6 +15,7 @@ export class RecordIndex {
     bundle: new Map(),
     'join-token': new Map(),
     'ca-journal': new Map(),
+    'federation-relationship': new Map(),
   }
 
   get size(): number {

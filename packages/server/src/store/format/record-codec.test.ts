@@ -12,7 +12,7 @@ import { sha256 } from './hash.ts'
 import { IdReader } from './id-codec.ts'
 import { readRecord, writeRecord } from './record-codec.ts'
 
-const idFields = new Set(['spiffeId', 'parentId'])
+const idFields = new Set(['spiffeId', 'parentId', 'endpointSpiffeId'])
 const bytesFields = new Set(['certificate', 'publicKey'])
 
 /** A record as the vectors write it (IDs and bytes as text), as the domain has it. */

@@ -7,6 +7,7 @@ import { readEntry, writeEntry } from './entry-codec.ts'
 import type { IdReader } from './id-codec.ts'
 import { readJournal, writeJournal } from './journal-codec.ts'
 import { readJoinToken, readNode, writeJoinToken, writeNode } from './node-codec.ts'
+import { readRelationship, writeRelationship } from './relationship-codec.ts'
 
 /** Version of the record encoding, the first byte of every record. Another one is refused. */
 export const recordVersion = 1
@@ -41,6 +42,12 @@ const codecs: { readonly [Kind in RecordKind]: Codec<Kind> } = {
     keyOf: (value) => value.tokenHash,
   },
   'ca-journal': { number: 5, write: writeJournal, read: readJournal, keyOf: (value) => value.id },
+  'federation-relationship': {
+    number: 6,
+    write: writeRelationship,
+    read: readRelationship,
+    keyOf: (value) => value.trustDomain.name,
+  },
 }
 
 const kindsByNumber: ReadonlyMap<number, RecordKind> = new Map([
@@ -49,6 +56,7 @@ const kindsByNumber: ReadonlyMap<number, RecordKind> = new Map([
   [3, 'bundle'],
   [4, 'join-token'],
   [5, 'ca-journal'],
+  [6, 'federation-relationship'],
 ])
 
 /** The number a kind has in stored bytes. */
