@@ -1,70 +1,20 @@
-import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, connect, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { connect } from 'node:net'
 import { join } from 'node:path'
-import { keyIdentifier, parsePublicKey } from '@mini-spire/sdk/x509'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { FakeClock } from '../clock.test-kit.ts'
 import { systemClock } from '../clock.ts'
-import { CertificateWriter } from '../x509/certificate-writer.ts'
-import { encodeName } from '../x509/name.ts'
-import { signerFromKeyObject } from '../x509/signer.ts'
+import { HttpScene, issue, type NamedCertificate } from './http.test-kit.ts'
 import { HttpClient } from './http-client.ts'
 import { proxyFor } from './proxy.ts'
 import { loadSystemRoots } from './system-roots.ts'
 
-const closers: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
-})
-
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'http-'))
-  closers.push(() => rmSync(made, { recursive: true, force: true }))
-  return made
-}
-
-/** Listens on a free port, or on a socket file. */
-function listen(server: Server & { closeAllConnections?(): void }, path?: string): Promise<number> {
-  closers.push(() => {
-    server.close()
-    server.closeAllConnections?.()
-  })
-  return new Promise((resolve) => {
-    if (path !== undefined) server.listen(path, () => resolve(0))
-    else server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
-  })
-}
-
-/** A root and a certificate for `name` that it signed. */
-async function issue(name: string): Promise<{ root: string; key: string; cert: string }> {
-  const keys = [1, 2].map(() => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
-  const [caKey, key] = keys
-  if (!caKey || !key) throw new Error('no keys')
-  const subject = encodeName({ organization: ['test'] })
-  const make = async (profile: 'ca' | 'leaf', own: typeof key): Promise<string> => {
-    const publicKey = parsePublicKey(createPublicKey(own).export({ type: 'spki', format: 'der' }))
-    const caId = keyIdentifier(
-      parsePublicKey(createPublicKey(caKey).export({ type: 'spki', format: 'der' })),
-    )
-    const issuer = { name: subject, keyId: caId, signer: signerFromKeyObject(caKey) }
-    const der = await new CertificateWriter(issuer, profile).write({
-      serialNumber: Buffer.of(profile === 'ca' ? 1 : 2),
-      notBeforeSeconds: 1_700_000_000,
-      notAfterSeconds: 4_000_000_000,
-      subject: profile === 'ca' ? subject : encodeName({ commonName: name }),
-      publicKey,
-      uri: 'spiffe://example.org/x',
-      dnsNames: profile === 'ca' ? [] : [name],
-    })
-    return new X509Certificate(der).toString()
-  }
-  const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString()
-  return { root: await make('ca', caKey), key: pem, cert: await make('leaf', key) }
-}
+const scene = new HttpScene()
+afterEach(() => scene.close())
+const folder = (): string => scene.folder()
+const listen: HttpScene['listen'] = (server, path) => scene.listen(server, path)
 
 const hello: RequestListener = (request, response) => {
   response.end(`${request.method} ${request.url} ${request.headers.host}`)
@@ -72,7 +22,7 @@ const hello: RequestListener = (request, response) => {
 const textOf = ({ body }: { body: Uint8Array }): string => Buffer.from(body).toString()
 const client = (environment = {}): HttpClient => new HttpClient({ environment, clock: systemClock })
 
-let named: { root: string; key: string; cert: string }
+let named: NamedCertificate
 beforeAll(async () => {
   named = await issue('localhost')
 })

@@ -31,7 +31,7 @@ function read(environment: Environment, name: string): string {
 
 function isExempt(url: URL, noProxy: string): boolean {
   const host = hostOf(url)
-  const port = url.port || (url.protocol === 'https:' ? '443' : '80')
+  const port = String(portOf(url))
   if (isLoopback(host)) return true
   return noProxy
     .split(',')
@@ -71,6 +71,18 @@ export function hostOf(url: URL): string {
     .replace(/^\[(.*)\]$/, '$1')
     .replace(/\.$/, '')
     .toLowerCase()
+}
+
+/** The port of a URL, its scheme's when it names none. */
+export function portOf(url: URL): number {
+  return Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+}
+
+/** What a proxy is told of us: the name and password in its URL, if there are any. */
+export function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
+  if (username === '') return {}
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` }
 }
 
 function isLoopback(host: string): boolean {

@@ -33,6 +33,19 @@ describe('a distinguished name', () => {
     expect(raw.toString('hex')).toContain(Buffer.from('\x0c\x0d*.example.org').toString('hex'))
   })
 
+  it('has other attributes last, in place of fields with the same OID, as Go has them', () => {
+    const raw = encodeName({
+      commonName: 'replaced',
+      organization: ['SPIRE'],
+      extraNames: [
+        { oid: '2.5.4.45', value: 'id' },
+        { oid: '2.5.4.3', value: 'name' },
+      ],
+    })
+    expect(new Name(raw).toString()).toBe('O=SPIRE, 2.5.4.45=id, CN=name')
+    expect(parseName(raw).name).toEqual({ organization: ['SPIRE'], commonName: 'name' })
+  })
+
   it('has several values of a type in one set, sorted as DER asks', () => {
     const raw = encodeName({ organization: ['bb', 'a'] })
     expect(raw.subarray(0, 4)).toEqual(Buffer.of(0x30, raw.length - 2, 0x31, raw.length - 4))

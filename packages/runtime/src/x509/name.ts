@@ -12,12 +12,22 @@ export interface DistinguishedName {
   readonly postalCode?: readonly string[]
   readonly commonName?: string
   readonly serialNumber?: string
+  /** Other attributes, last in the name; they take the place of those above with the same OID. Not kept by {@link parseName}. */
+  readonly extraNames?: readonly ExtraName[]
 }
 
-type Attribute = keyof DistinguishedName
+/** An attribute of a name that has no field of its own. */
+export interface ExtraName {
+  /** Dotted, such as `2.5.4.45`. */
+  readonly oid: string
+  readonly value: string
+}
+
+/** Attributes that have a field of their own. */
+export type NamedAttribute = Exclude<keyof DistinguishedName, 'extraNames'>
 
 /** In the order in which Go writes them, which is the order of every certificate that SPIRE issues. */
-const attributes: readonly { readonly name: Attribute; readonly oid: Buffer }[] = [
+const attributes: readonly { readonly name: NamedAttribute; readonly oid: Buffer }[] = [
   { name: 'country', oid: derOid('2.5.4.6') },
   { name: 'organization', oid: derOid('2.5.4.10') },
   { name: 'organizationalUnit', oid: derOid('2.5.4.11') },
@@ -32,7 +42,9 @@ const attributes: readonly { readonly name: Attribute; readonly oid: Buffer }[] 
 /** Encodes a name: one relative distinguished name per attribute type, PrintableString where the text allows it. */
 export function encodeName(name: DistinguishedName): Buffer {
   const sets: Buffer[] = []
+  const extra = (name.extraNames ?? []).map(({ oid, value }) => ({ oid: derOid(oid), value }))
   for (const attribute of attributes) {
+    if (extra.some(({ oid }) => oid.equals(attribute.oid))) continue
     const value = name[attribute.name]
     const values = typeof value === 'string' ? [value] : (value ?? [])
     const kept = values.filter((text) => text !== '')
@@ -40,6 +52,8 @@ export function encodeName(name: DistinguishedName): Buffer {
     const encoded = kept.map((text) => derSequence(attribute.oid, directoryString(text)))
     sets.push(derElement(derTag.set, ...encoded.sort(Buffer.compare)))
   }
+  for (const { oid, value } of extra)
+    sets.push(derElement(derTag.set, derSequence(oid, directoryString(value))))
   return derSequence(...sets)
 }
 
@@ -54,7 +68,7 @@ export function parseName(raw: Uint8Array): {
   readonly name: DistinguishedName
   readonly isEmpty: boolean
 } {
-  const name: Partial<Record<Attribute, string | string[]>> = {}
+  const name: Partial<Record<NamedAttribute, string | string[]>> = {}
   let isEmpty = true
   const outer = DerCursor.over(raw)
   const sets = outer.enter(derTag.sequence)
@@ -69,7 +83,7 @@ export function parseName(raw: Uint8Array): {
   return { name: name as DistinguishedName, isEmpty }
 }
 
-function keep(name: Partial<Record<Attribute, string | string[]>>, pair: DerCursor): void {
+function keep(name: Partial<Record<NamedAttribute, string | string[]>>, pair: DerCursor): void {
   const oid = pair.raw(pair.take(derTag.objectIdentifier))
   const value = pair.takeAny()
   pair.finish()

@@ -1,7 +1,7 @@
-import { type DistinguishedName, parseName } from '@mini-spire/runtime/x509/name'
+import { type NamedAttribute, parseName } from '@mini-spire/runtime/x509/name'
 
 /** Names of attributes in a printed subject, in the order of printing: the reverse of the order in certificates. */
-const printed: readonly (readonly [string, keyof DistinguishedName])[] = [
+const printed: readonly (readonly [string, NamedAttribute])[] = [
   ['SERIALNUMBER', 'serialNumber'],
   ['CN', 'commonName'],
   ['POSTALCODE', 'postalCode'],
