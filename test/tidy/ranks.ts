@@ -40,6 +40,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'version.ts': 0,
     'attestation/': 1,
     'backoff.ts': 1,
+    'turns.ts': 1,
     'config/': 1,
     'log/': 0.5,
     'x509/': 1,

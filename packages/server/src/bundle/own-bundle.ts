@@ -1,3 +1,4 @@
+import { Turns } from '@mini-spire/runtime/turns'
 import { isSpiffeError } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { JwtAuthority, TrustBundle, X509Authority } from '../model/trust-bundle.ts'
@@ -30,7 +31,8 @@ type Change = (bundle: TrustBundle) => TrustBundle | undefined
  */
 export class OwnBundle {
   readonly #options: OwnBundleOptions
-  #lastChange: Promise<unknown> = Promise.resolve()
+  /** Changes of this server wait for each other, so that only other servers can get in between. */
+  readonly #turns = new Turns()
 
   constructor(options: OwnBundleOptions) {
     this.#options = options
@@ -49,7 +51,7 @@ export class OwnBundle {
    * @throws {OwnBundleError} `ERR_BUNDLE_AUTHORITY_MALFORMED`, `ERR_BUNDLE_CONTENDED`
    */
   async append(added: NewAuthorities, cause: Cause): Promise<TrustBundle> {
-    return await this.#inTurn(() =>
+    return await this.#turns.run(() =>
       this.#commitWithRetry((bundle) => withAuthorities(bundle, added), cause),
     )
   }
@@ -125,7 +127,7 @@ export class OwnBundle {
   async prune(expiredAt: Date, cause: Cause): Promise<boolean> {
     const before = this.get()
     if (!before) return false
-    const after = await this.#inTurn(() =>
+    const after = await this.#turns.run(() =>
       this.#commitWithRetry((bundle) => {
         const lists = pruned(bundle, expiredAt.getTime())
         return lists && { ...bundle, ...lists }
@@ -138,7 +140,7 @@ export class OwnBundle {
     cause: Cause,
     compute: (bundle: TrustBundle) => { readonly bundle: TrustBundle; readonly result: Result },
   ): Promise<Result> {
-    return await this.#inTurn(async () => {
+    return await this.#turns.run(async () => {
       if (!this.get()) throw new OwnBundleError('ERR_BUNDLE_NOT_FOUND', 'bundle not found')
       let result: Result | undefined
       await this.#commitWithRetry((bundle) => {
@@ -148,13 +150,6 @@ export class OwnBundle {
       }, cause)
       return result as Result
     })
-  }
-
-  /** Changes of this server wait for each other, so that only other servers can get in between. */
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#lastChange.then(work)
-    this.#lastChange = turn.catch(() => {})
-    return turn
   }
 
   async #commitWithRetry(change: Change, cause: Cause): Promise<TrustBundle> {

@@ -119,7 +119,7 @@ describe('the first start', () => {
     const manager = state.manager({ isJwtDisabled: true })
     await manager.start()
     expect(() => manager.jwt()).toThrow('JWT key is not available for signing')
-    await expect(manager.prepareJwt()).rejects.toThrow('JWT functionality is disabled')
+    await expect(manager.local.prepareJwt()).rejects.toThrow('JWT functionality is disabled')
     expect(state.bundle().get()?.jwtAuthorities).toEqual([])
   })
 
@@ -146,10 +146,10 @@ describe('rotation', () => {
     const [first, firstKey] = [manager.x509(), manager.jwt()]
     state.clock.advance(12 * hourMs)
     await manager.tick()
-    expect(manager.x509States().prepared).toBeUndefined()
+    expect(manager.local.x509States().prepared).toBeUndefined()
     state.clock.advance(1)
     await manager.tick()
-    const prepared = manager.x509States().prepared
+    const prepared = manager.local.x509States().prepared
     expect(prepared).toMatchObject({ slotId: 'B', status: AuthorityStatus.Prepared })
     expect(rootCount(state)).toBe(2)
     expect(manager.x509()).toBe(first)
@@ -160,7 +160,7 @@ describe('rotation', () => {
     await manager.tick()
     expect(manager.x509().authorityId).toBe(prepared?.authorityId)
     expect(manager.jwt().keyId).not.toBe(firstKey.keyId)
-    expect(manager.x509States()).toMatchObject({
+    expect(manager.local.x509States()).toMatchObject({
       active: { slotId: 'B' },
       prepared: undefined,
       old: { slotId: 'A', authorityId: first.authorityId },
@@ -217,7 +217,7 @@ describe('rotation', () => {
     expect(state.log.messages).toContain('Unable to rotate JWT key')
     isFailing = false
     await manager.tick()
-    expect(manager.x509States().prepared).toBeDefined()
+    expect(manager.local.x509States().prepared).toBeDefined()
   })
 
   it('is counted, failures too', async () => {
@@ -233,7 +233,7 @@ describe('rotation', () => {
     })
     await manager.start()
     isFailing = true
-    await manager.prepareJwt().catch(() => {})
+    await manager.local.prepareJwt().catch(() => {})
     const notAfterSeconds = state.clock.nowMs() / 1000 + 24 * 3600
     expect(counted).toEqual([
       ['x509_ca', true],
@@ -265,23 +265,25 @@ describe("an operator's command", () => {
     const manager = state.manager()
     await manager.start()
     const first = manager.x509()
-    const one = await manager.prepareX509()
-    const two = await manager.prepareX509()
+    const one = await manager.local.prepareX509()
+    const two = await manager.local.prepareX509()
     expect(rootCount(state)).toBe(3)
-    for (const id of [one.authorityId, first.authorityId, ''])
-      await expect(manager.activateX509(id)).rejects.toThrow('unexpected authority ID')
-    expect(await manager.activateX509(two.authorityId)).toMatchObject({
+    await expect(manager.local.activateX509('')).rejects.toThrow('no authority ID provided')
+    for (const id of [one.authorityId, first.authorityId])
+      await expect(manager.local.activateX509(id)).rejects.toThrow('unexpected authority ID')
+    expect(await manager.local.activateX509(two.authorityId)).toMatchObject({
       authorityId: two.authorityId,
       status: AuthorityStatus.Active,
     })
     expect(manager.x509().authorityId).toBe(two.authorityId)
-    await expect(manager.activateX509(first.authorityId)).rejects.toThrow(
-      'only Prepared authorities can be activated: unsupported local authority status: OLD',
-    )
-    const key = await manager.prepareJwt()
-    await manager.activateJwt(key.authorityId)
+    await expect(manager.local.activateX509(first.authorityId)).rejects.toMatchObject({
+      message: 'only Prepared authorities can be activated',
+      cause: { message: 'unsupported local authority status: OLD' },
+    })
+    const key = await manager.local.prepareJwt()
+    await manager.local.activateJwt(key.authorityId)
     expect(manager.jwt().keyId).toBe(key.authorityId)
-    expect(manager.jwtStates().old?.authorityId).not.toBe(key.authorityId)
+    expect(manager.local.jwtStates().old?.authorityId).not.toBe(key.authorityId)
   })
 
   it('that fails to prepare leaves the slot empty and the active authority in place', async () => {
@@ -289,10 +291,10 @@ describe("an operator's command", () => {
     let isFailing = false
     const manager = state.manager({ keyManager: failing(state.keyManager, () => isFailing) })
     await manager.start()
-    const prepared = await manager.prepareX509()
+    const prepared = await manager.local.prepareX509()
     isFailing = true
-    await expect(manager.prepareX509()).rejects.toThrow('no key today')
-    expect(manager.x509States()).toMatchObject({
+    await expect(manager.local.prepareX509()).rejects.toThrow('no key today')
+    expect(manager.local.x509States()).toMatchObject({
       prepared: undefined,
       old: { authorityId: prepared.authorityId },
     })
@@ -303,9 +305,9 @@ describe("an operator's command", () => {
     const manager = state.manager()
     await manager.start()
     state.clock.advance(13 * hourMs)
-    await Promise.all([manager.tick(), manager.prepareX509(), manager.tick(), manager.tick()])
+    await Promise.all([manager.tick(), manager.local.prepareX509(), manager.tick(), manager.tick()])
     expect(rootCount(state)).toBe(3)
-    expect(manager.x509States().prepared).toBeDefined()
+    expect(manager.local.x509States().prepared).toBeDefined()
   })
 })
 
@@ -314,12 +316,12 @@ describe('a restart', () => {
     const state = new TestState()
     const before = state.manager()
     await before.start()
-    const prepared = await before.prepareX509()
+    const prepared = await before.local.prepareX509()
     const after = state.manager()
     await after.start()
     expect(after.x509().authorityId).toBe(before.x509().authorityId)
     expect(after.jwt().keyId).toBe(before.jwt().keyId)
-    expect(after.x509States().prepared?.authorityId).toBe(prepared.authorityId)
+    expect(after.local.x509States().prepared?.authorityId).toBe(prepared.authorityId)
     expect(rootCount(state)).toBe(2)
     expect(journalOf(state)).toHaveLength(1)
   })
@@ -357,12 +359,12 @@ describe('a restart', () => {
     const state = new TestState()
     const before = state.manager()
     await before.start()
-    const prepared = await before.prepareX509()
+    const prepared = await before.local.prepareX509()
     if (reason === 'slot expired') state.clock.advance(25 * hourMs)
     else await state.keyManager.generateKey('x509-CA-B', 'ec-p256')
     const after = state.manager()
     await after.start()
-    expect(after.x509States().prepared?.authorityId).not.toBe(prepared.authorityId)
+    expect(after.local.x509States().prepared?.authorityId).not.toBe(prepared.authorityId)
     const unusable = state.log.lines.filter(({ message }) => message === 'X509CA slot unusable')
     expect(unusable.map(({ fields }) => fields['error'])).toContain(reason)
   })
@@ -375,7 +377,7 @@ describe('a restart', () => {
     const after = state.manager()
     await after.start()
     expect(after.x509().authorityId).not.toBe(before.x509().authorityId)
-    expect(after.x509States().old?.authorityId).toBe(before.x509().authorityId)
+    expect(after.local.x509States().old?.authorityId).toBe(before.x509().authorityId)
   })
 
   it('after a crash at any write has authorities that are in the bundle', async () => {
@@ -390,7 +392,7 @@ describe('a restart', () => {
       }
       const doomed = state.manager()
       await doomed.start().catch(() => {})
-      await doomed.prepareX509().catch(() => {})
+      await doomed.local.prepareX509().catch(() => {})
       state.clock.advance(21 * hourMs)
       await doomed.tick().catch(() => {})
       state.beforeCommit = () => {}
@@ -417,11 +419,11 @@ describe('the journal', () => {
     const state = new TestState()
     const manager = state.manager()
     await manager.start()
-    const prepared = await manager.prepareX509()
+    const prepared = await manager.local.prepareX509()
     state.beforeCommit = () => {
       throw new Error('disk full')
     }
-    await manager.activateX509(prepared.authorityId)
+    await manager.local.activateX509(prepared.authorityId)
     expect(state.log.messages).toContain(
       'Failed to update to activated status on X509CA journal entry',
     )

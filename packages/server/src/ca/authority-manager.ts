@@ -2,21 +2,23 @@ import { randomBytes } from 'node:crypto'
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { KeyManager, KeyType } from '@mini-spire/runtime/key-manager/key-manager'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { Turns } from '@mini-spire/runtime/turns'
 import type { DistinguishedName } from '@mini-spire/runtime/x509/name'
 import { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { keyIdentifier, parsePublicKey } from '@mini-spire/sdk/x509'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
-import { AuthorityStatus } from '../model/authority.ts'
 import type { Store } from '../store/store.ts'
 import { AuthorityRotation } from './authority-rotation.ts'
-import type { AuthoritySlot, SlotState } from './authority-slot.ts'
 import { CaError } from './ca-error.ts'
 import { type CaMetrics, noCaMetrics } from './ca-metrics.ts'
 import { Journal, type JournalReader } from './journal.ts'
 import { type JwtKey, keyIdFromBytes, keyIdLength } from './jwt-key.ts'
 import { jwtKind } from './jwt-kind.ts'
+import { type PublishJwtAuthority, publishLocally } from './jwt-publisher.ts'
+import { LocalAuthorities } from './local-authorities.ts'
 import type { X509Ca } from './x509-ca.ts'
+import { selfSigningIssuer, type X509CaIssuer } from './x509-ca-issuer.ts'
 import { x509Kind } from './x509-kind.ts'
 
 /** How often it is looked whether an authority is due. */
@@ -41,19 +43,16 @@ export interface AuthorityManagerOptions {
   /** `ca_subject`. */
   readonly caSubject: DistinguishedName
   readonly isJwtDisabled: boolean
+  /** @default every X.509 authority is its own root */
+  readonly x509Issuer?: X509CaIssuer
+  /** @default in the own bundle only */
+  readonly publishJwtAuthority?: PublishJwtAuthority
   /** @default counts nothing */
   readonly metrics?: CaMetrics
   /** @default the system's randomness */
   readonly serialNumbers?: SerialNumbers
   /** @default 32 random characters */
   readonly newKeyId?: () => string
-}
-
-/** What an operator sees of a kind of authority. */
-export interface AuthorityStates {
-  readonly active: SlotState | undefined
-  readonly prepared: SlotState | undefined
-  readonly old: SlotState | undefined
 }
 
 /**
@@ -72,25 +71,40 @@ export class AuthorityManager {
   readonly #jwt: AuthorityRotation<JwtKey>
   #journal: Journal
   #failedRotations = 0
-  #lastTurn: Promise<unknown> = Promise.resolve()
+  /** Ticks and operators' commands wait for each other. */
+  readonly #turns = new Turns()
+  /** What operators may do by hand. */
+  readonly local: LocalAuthorities
 
   constructor(options: AuthorityManagerOptions) {
     this.#options = options
     this.#journal = Journal.find(options, new Set())
     const { clock, log } = options
-    const shared = {
+    const ttlSeconds = options.caTtlSeconds
+    const journal = (): Journal => this.#journal
+    const { serialNumbers = new SerialNumbers(), metrics = noCaMetrics, bundle } = options
+    const issuer =
+      options.x509Issuer ??
+      selfSigningIssuer({ ...options, subject: options.caSubject, ttlSeconds, serialNumbers })
+    const x509 = x509Kind({ ...options, keyType: options.x509KeyType, issuer, journal })
+    const jwt = jwtKind({
       ...options,
-      ttlSeconds: options.caTtlSeconds,
-      journal: () => this.#journal,
-      serialNumbers: options.serialNumbers ?? new SerialNumbers(),
+      keyType: options.jwtKeyType,
+      ttlSeconds,
+      journal,
+      publish: options.publishJwtAuthority ?? publishLocally(bundle),
       newKeyId: options.newKeyId ?? (() => keyIdFromBytes(randomBytes(keyIdLength))),
-    }
-    const metrics = options.metrics ?? noCaMetrics
-    const keyType = options.x509KeyType
-    const x509 = x509Kind({ ...shared, keyType, subject: options.caSubject })
-    const jwt = jwtKind({ ...shared, keyType: options.jwtKeyType })
+    })
     this.#x509 = new AuthorityRotation({ kind: x509, clock, log, metrics })
     this.#jwt = new AuthorityRotation({ kind: jwt, clock, log, metrics })
+    this.local = new LocalAuthorities({
+      ...options,
+      x509: this.#x509,
+      jwt: this.#jwt,
+      journal,
+      turns: this.#turns,
+      isUpstream: issuer.isUpstream,
+    })
   }
 
   /**
@@ -99,7 +113,7 @@ export class AuthorityManager {
    * @throws whatever went wrong: a server without authorities does not start
    */
   async start(): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.run(async () => {
       this.#journal = Journal.find(this.#options, await this.#keyIds())
       this.#logJournal()
       await this.#x509.load()
@@ -111,7 +125,7 @@ export class AuthorityManager {
 
   /** Does what is due now. Failures are logged and counted; they never throw. */
   async tick(): Promise<void> {
-    await this.#inTurn(() => this.#rotate())
+    await this.#turns.run(() => this.#rotate())
   }
 
   /** Ticks every ten seconds until the signal aborts. */
@@ -150,44 +164,6 @@ export class AuthorityManager {
 
   get isJwtDisabled(): boolean {
     return this.#options.isJwtDisabled
-  }
-
-  x509States(): AuthorityStates {
-    return statesOf(this.#x509)
-  }
-
-  jwtStates(): AuthorityStates {
-    return statesOf(this.#jwt)
-  }
-
-  /** Prepares an X.509 authority ahead of schedule; one that is prepared already is replaced. */
-  async prepareX509(): Promise<SlotState> {
-    return await this.#inTurn(async () => (await this.#x509.prepare()).state)
-  }
-
-  /** Prepares a JWT authority ahead of schedule. @throws {CaError} `ERR_JWT_DISABLED` */
-  async prepareJwt(): Promise<SlotState> {
-    this.#requireJwt()
-    return await this.#inTurn(async () => (await this.#jwt.prepare()).state)
-  }
-
-  /**
-   * Makes the prepared X.509 authority sign from now on.
-   *
-   * @throws {CaError} `ERR_AUTHORITY_UNEXPECTED` when the next slot has another one, `ERR_AUTHORITY_STATUS` when it is old
-   */
-  async activateX509(authorityId: string): Promise<SlotState> {
-    return await this.#inTurn(() => activate(this.#x509, authorityId))
-  }
-
-  /** Makes the prepared JWT authority sign from now on. @throws {CaError} as {@link AuthorityManager.activateX509} */
-  async activateJwt(authorityId: string): Promise<SlotState> {
-    this.#requireJwt()
-    return await this.#inTurn(() => activate(this.#jwt, authorityId))
-  }
-
-  #requireJwt(): void {
-    if (this.isJwtDisabled) throw new CaError('ERR_JWT_DISABLED', 'JWT functionality is disabled')
   }
 
   async #rotate(): Promise<readonly unknown[]> {
@@ -234,33 +210,4 @@ export class AuthorityManager {
     const keys = await this.#options.keyManager.listKeys()
     return new Set(keys.map((key) => keyIdentifier(parsePublicKey(key.publicKey)).toString('hex')))
   }
-
-  /** Ticks and operators' commands wait for each other. */
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#lastTurn.then(work)
-    this.#lastTurn = turn.catch(() => {})
-    return turn
-  }
-}
-
-function statesOf<Authority>({ slots }: AuthorityRotation<Authority>): AuthorityStates {
-  const withStatus = (
-    slot: AuthoritySlot<Authority>,
-    status: AuthorityStatus,
-  ): SlotState | undefined => (slot.status === status ? slot.state : undefined)
-  return {
-    active: withStatus(slots.current, AuthorityStatus.Active),
-    prepared: withStatus(slots.next, AuthorityStatus.Prepared),
-    old: withStatus(slots.next, AuthorityStatus.Old),
-  }
-}
-
-async function activate<Authority>(
-  rotation: AuthorityRotation<Authority>,
-  authorityId: string,
-): Promise<SlotState> {
-  if (rotation.slots.next.authorityId !== authorityId)
-    throw new CaError('ERR_AUTHORITY_UNEXPECTED', 'unexpected authority ID')
-  await rotation.rotate()
-  return rotation.slots.current.state
 }

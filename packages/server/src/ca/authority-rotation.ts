@@ -98,10 +98,7 @@ export class AuthorityRotation<Authority> {
     const { kind } = this.#options
     const { current, next } = this.#slots
     if (next.isEmpty)
-      throw new CaError(
-        'ERR_AUTHORITY_STATUS',
-        'only Prepared authorities can be activated: unsupported local authority status: OLD',
-      )
+      throw new CaError('ERR_AUTHORITY_STATUS', 'only Prepared authorities can be activated')
     this.#slots = { current: next, next: current }
     current.reset()
     await this.#remembering(current, kind.texts.journalStatusFailed, () =>

@@ -105,19 +105,19 @@ export interface SlotPair<Authority> {
 }
 
 /**
- * Chooses the slots from what a journal remembers, newest first: an active one is current; the newest other is next, or
- * current when none is active.
+ * Chooses the slots from what a journal remembers, newest first: an active one is current, without one a prepared one, without
+ * that an old one, which counts as empty; the other slot is next.
  */
 export function chooseSlots<Authority>(
   newestFirst: Iterable<AuthoritySlot<Authority>>,
 ): SlotPair<Authority> {
-  let active: AuthoritySlot<Authority> | undefined
-  let other: AuthoritySlot<Authority> | undefined
-  for (const slot of newestFirst) {
-    if (slot.status === AuthorityStatus.Active) active ??= slot
-    else other ??= slot
-  }
-  const current = active ?? other ?? new AuthoritySlot<Authority>('A')
-  const empty = new AuthoritySlot<Authority>(otherSlotId(current.id))
-  return { current, next: active !== undefined && other?.id === empty.id ? other : empty }
+  const slots = [...newestFirst]
+  const current =
+    slots.find(({ status }) => status === AuthorityStatus.Active) ??
+    slots.find(({ isEmpty }) => !isEmpty) ??
+    slots[0] ??
+    new AuthoritySlot<Authority>('A')
+  const otherId = otherSlotId(current.id)
+  const next = slots.find(({ id }) => id === otherId) ?? new AuthoritySlot<Authority>(otherId)
+  return { current, next }
 }

@@ -6,8 +6,15 @@ export type CaErrorCode =
   | 'ERR_CERTIFICATE_INVALID'
   | 'ERR_JWT_SVID_INVALID'
   | 'ERR_JWT_DISABLED'
+  | 'ERR_SERVER_INITIALIZING'
+  | 'ERR_AUTHORITY_ID_MISSING'
+  | 'ERR_AUTHORITY_CURRENT'
+  | 'ERR_AUTHORITY_NOT_OLD'
   | 'ERR_AUTHORITY_UNEXPECTED'
+  | 'ERR_AUTHORITY_UNKNOWN'
   | 'ERR_AUTHORITY_STATUS'
+  | 'ERR_UPSTREAM_AUTHORITY'
+  | 'ERR_NO_UPSTREAM_AUTHORITY'
   | 'ERR_JOURNAL_ENTRY_NOT_FOUND'
 
 const kinds: Record<CaErrorCode, ErrorKind> = {
@@ -16,7 +23,14 @@ const kinds: Record<CaErrorCode, ErrorKind> = {
   ERR_CERTIFICATE_INVALID: 'internal',
   ERR_JWT_SVID_INVALID: 'internal',
   ERR_JWT_DISABLED: 'unimplemented',
+  ERR_SERVER_INITIALIZING: 'unavailable',
+  ERR_AUTHORITY_ID_MISSING: 'invalid-argument',
+  ERR_AUTHORITY_CURRENT: 'invalid-argument',
+  ERR_AUTHORITY_NOT_OLD: 'invalid-argument',
   ERR_AUTHORITY_UNEXPECTED: 'invalid-argument',
+  ERR_AUTHORITY_UNKNOWN: 'invalid-argument',
+  ERR_UPSTREAM_AUTHORITY: 'failed-precondition',
+  ERR_NO_UPSTREAM_AUTHORITY: 'failed-precondition',
   ERR_AUTHORITY_STATUS: 'internal',
   ERR_JOURNAL_ENTRY_NOT_FOUND: 'internal',
 }

@@ -7,6 +7,7 @@ import type { AuthorityKind } from './authority-kind.ts'
 import { AuthoritySlot, chooseSlots, type SlotContent, type SlotPair } from './authority-slot.ts'
 import { caCause, type Journal } from './journal.ts'
 import { type JwtKey, makeJwtKey } from './jwt-key.ts'
+import type { PublishJwtAuthority } from './jwt-publisher.ts'
 import { unusableReason } from './unusable-slot.ts'
 
 /** Options of {@link jwtKind}. */
@@ -15,6 +16,7 @@ export interface JwtKindOptions {
   readonly ttlSeconds: number
   readonly keyManager: KeyManager
   readonly bundle: OwnBundle
+  readonly publish: PublishJwtAuthority
   readonly journal: () => Journal
   /** Draws a `kid`. */
   readonly newKeyId: () => string
@@ -69,8 +71,8 @@ async function make(options: JwtKindOptions, slotId: SlotId): Promise<SlotConten
   const key = await options.keyManager.generateKey(jwtSlotKeyId(slotId), options.keyType)
   const keyId = options.newKeyId()
   const { publicKey } = key
-  const jwt = [{ keyId, publicKey, expiresAtSeconds: notAfterSeconds }]
-  await options.bundle.append({ jwt }, caCause('jwt authority prepared'))
+  const authority = { keyId, publicKey, expiresAtSeconds: notAfterSeconds }
+  await options.publish(authority, caCause('jwt authority prepared'))
   return contentOf(makeJwtKey({ keyId, notAfterSeconds, key }), issuedAtSeconds)
 }
 
@@ -79,13 +81,18 @@ function contentOf(authority: JwtKey, issuedAtSeconds: number): SlotContent<JwtK
   return { authority, authorityId, upstreamAuthorityId: '', issuedAtSeconds, notAfterSeconds }
 }
 
-/** The slots that the journal remembers, without authorities that are not in the bundle any more. */
+/**
+ * The slots that the journal remembers, without authorities that are not in the bundle any more. A tainted one is old,
+ * whatever the journal says.
+ */
 async function load(options: JwtKindOptions): Promise<SlotPair<JwtKey>> {
-  const published = options.bundle.get()?.jwtAuthorities
+  const bundle = options.bundle.get()
   const slots: AuthoritySlot<JwtKey>[] = []
   for (const record of options.journal().jwtAuthorities.toReversed()) {
-    if (published?.some(({ keyId }) => keyId === record.keyId) === false) continue
+    const published = bundle?.jwtAuthorities.find(({ keyId }) => keyId === record.keyId)
+    if (bundle && !published) continue
     const slot = await loadSlot(options, record)
+    if (published?.tainted) slot?.reset()
     if (slot) slots.push(slot)
   }
   return chooseSlots(slots)

@@ -1,29 +1,23 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { KeyManager, KeyType } from '@mini-spire/runtime/key-manager/key-manager'
 import type { Logger } from '@mini-spire/runtime/log/logger'
-import type { DistinguishedName } from '@mini-spire/runtime/x509/name'
-import type { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
-import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { parseCertificate } from '@mini-spire/sdk/x509'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
 import { AuthorityStatus, type SlotId, type X509AuthorityRecord } from '../model/authority.ts'
 import type { AuthorityKind } from './authority-kind.ts'
 import { AuthoritySlot, chooseSlots, type SlotContent, type SlotPair } from './authority-slot.ts'
-import { caCause, type Journal } from './journal.ts'
-import { selfSignCa } from './sign-ca.ts'
+import type { Journal } from './journal.ts'
 import { type UnusableReason, unusableReason } from './unusable-slot.ts'
 import { makeX509Ca, type X509Ca } from './x509-ca.ts'
+import type { X509CaIssuer } from './x509-ca-issuer.ts'
 
 /** Options of {@link x509Kind}. */
 export interface X509KindOptions {
-  readonly trustDomain: TrustDomain
   readonly keyType: KeyType
-  readonly subject: DistinguishedName
-  readonly ttlSeconds: number
+  readonly issuer: X509CaIssuer
   readonly keyManager: KeyManager
   readonly bundle: OwnBundle
   readonly journal: () => Journal
-  readonly serialNumbers: SerialNumbers
   readonly clock: Clock
   readonly log: Logger
 }
@@ -42,7 +36,7 @@ export function x509KeyId(slotId: SlotId): string {
   return `x509-CA-${slotId}`
 }
 
-/** Self-signed X.509 authorities. */
+/** X.509 authorities: a key, its certificate, and who signed that. */
 export function x509Kind(options: X509KindOptions): AuthorityKind<X509Ca> {
   return {
     name: 'x509_ca',
@@ -75,9 +69,8 @@ export function x509Kind(options: X509KindOptions): AuthorityKind<X509Ca> {
 async function make(options: X509KindOptions, slotId: SlotId): Promise<SlotContent<X509Ca>> {
   const nowMs = options.clock.nowMs()
   const key = await options.keyManager.generateKey(x509KeyId(slotId), options.keyType)
-  const certificate = await selfSignCa({ ...options, key, nowMs })
-  await options.bundle.append({ x509: [certificate] }, caCause('x509 authority prepared'))
-  const authority = makeX509Ca({ certificate, upstreamChain: [], key })
+  const issued = await options.issuer.issue({ key, nowMs })
+  const authority = makeX509Ca({ ...issued, key })
   return contentOf(authority, Math.floor(nowMs / 1000))
 }
 
@@ -87,18 +80,19 @@ function contentOf(authority: X509Ca, issuedAtSeconds: number): SlotContent<X509
 }
 
 /**
- * The slots that the journal remembers. An authority that is not in the bundle any more (a restored database) is left out:
- * nobody could verify what it signs.
+ * The slots that the journal remembers. A root that is not in the bundle any more (revoked, or a restored database) is left
+ * out: nobody could verify what it signs. A tainted one is old, whatever the journal says.
  */
 async function load(options: X509KindOptions): Promise<SlotPair<X509Ca>> {
-  const published = options.bundle.get()?.x509Authorities
+  const bundle = options.issuer.isUpstream ? undefined : options.bundle.get()
   const slots: AuthoritySlot<X509Ca>[] = []
   for (const record of options.journal().x509Authorities.toReversed()) {
-    const isPublished = published?.some(
+    const published = bundle?.x509Authorities.find(
       ({ certificate }) => Buffer.compare(certificate, record.certificate) === 0,
     )
-    if (isPublished === false) continue
+    if (bundle && !published) continue
     const slot = await loadSlot(options, record)
+    if (published?.tainted) slot?.reset()
     if (slot) slots.push(slot)
   }
   return chooseSlots(slots)
