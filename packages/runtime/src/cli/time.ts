@@ -1,7 +1,13 @@
-/** An instant as Go prints it in UTC: `2026-11-24 01:50:27 +0000 UTC`. */
+/** The calendar repeats itself after 400 years. */
+const cycleYears = 400
+const cycleSeconds = 12_622_780_800n
+
+/** An instant as Go prints it in UTC: `2026-11-24 01:50:27 +0000 UTC`; also one that is beyond what `Date` can hold. */
 export function formatUtc(seconds: number): string {
-  const text = new Date(seconds * 1000).toISOString()
-  return `${text.slice(0, 10)} ${text.slice(11, 19)} +0000 UTC`
+  const cycles = BigInt(seconds) / cycleSeconds
+  const text = new Date(Number(BigInt(seconds) % cycleSeconds) * 1000).toISOString()
+  const year = BigInt(text.slice(0, 4)) + cycles * BigInt(cycleYears)
+  return `${String(year).padStart(4, '0')}${text.slice(4, 10)} ${text.slice(11, 19)} +0000 UTC`
 }
 
 /** An instant as Go prints it in the zone of this process: `2026-11-22 21:53:22 -0500 EST`. */
