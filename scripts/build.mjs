@@ -36,7 +36,8 @@ async function bundle(name) {
     platform: 'node',
     target: 'node20',
     conditions: ['source'],
-    external: ['koffi', 'classic-level'],
+    // pg asks for the last two itself, and does without them.
+    external: ['koffi', 'classic-level', 'pg-native', 'cloudflare:sockets'],
     banner: {
       js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
     },

@@ -69,6 +69,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'issuance/': 6,
     'attestation/': 7,
     'authorization/': 8,
+    'import/': 8,
     'api/': 9,
     'bundle-endpoint/': 9,
     'console/': 9,

@@ -15,8 +15,12 @@ import { pruneNodes } from './attestation/prune-nodes.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
 import { AuthorityManager } from './ca/authority-manager.ts'
 import { type PruningOutcome, runCaMaintenance } from './ca/maintenance.ts'
+import { resolveDataStore } from './config/data-store.ts'
+import { defaultServerConfigPath } from './config/load.ts'
 import { serverPluginKinds } from './config/plugin-kinds.ts'
 import type { NodePruningConfig, ResolvedServerConfig } from './config/resolved-config.ts'
+import { refuseIncompleteImport } from './import/import-marker.ts'
+import { refuseUnimportedDatabase } from './import/refuse-spire-database.ts'
 import { Issuer } from './issuance/issuer.ts'
 import type { AttestedNode } from './model/attested-node.ts'
 import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
@@ -50,6 +54,8 @@ export interface ServerOptions {
   readonly log: RootLogger
   /** What the server calls itself in its first line and its metrics. */
   readonly version: string
+  /** The configuration's file, as an operator would name it. @default where SPIRE looks for it */
+  readonly configPath?: string
   /** @default the machine's time */
   readonly clock?: Clock
   /** A number from 0 up to 1, drawn once, that spreads the pruning of several servers. @default random */
@@ -68,6 +74,7 @@ export class Server implements AsyncDisposable {
   readonly #log: RootLogger
   readonly #clock: Clock
   readonly #version: string
+  readonly #configPath: string
   readonly #spread: number
   readonly #registry: Registry
   readonly #stopping = new AbortController()
@@ -81,6 +88,7 @@ export class Server implements AsyncDisposable {
     this.#log = options.log
     this.#clock = options.clock ?? systemClock
     this.#version = options.version
+    this.#configPath = options.configPath || defaultServerConfigPath
     this.#spread = options.spread ?? randomInt(1000) / 1000
     this.#registry = new Registry({ clock: this.#clock })
   }
@@ -196,7 +204,9 @@ export class Server implements AsyncDisposable {
 
   async #openStore(): Promise<Store> {
     const directory = join(this.#config.dataDir, 'store')
-    if (this.#config.plugins.some(({ type, name }) => type === 'DataStore' && name === 'sql')) {
+    const dataStore = resolveDataStore(this.#config.plugins)
+    await refuseIncompleteImport(this.#config.dataDir)
+    if (dataStore.type === 'sqlite3') {
       this.#log.info('DataStore "sql" with sqlite3 means the embedded store', { directory })
     }
     const store = await LevelStore.create({
@@ -211,6 +221,9 @@ export class Server implements AsyncDisposable {
       const findNode = (id: string): AttestedNode | undefined => this.#registry.nodes.find(id)
       if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock, findNode })
     })
+    if (store.position().revision === 0) {
+      await refuseUnimportedDatabase(dataStore, this.#configPath)
+    }
     return store
   }
 

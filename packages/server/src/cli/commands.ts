@@ -48,6 +48,7 @@ export function serverCommands(): readonly CommandEntry[] {
     ),
     entry('entry update', 'Updates registration entries', () => import('./entry/update.ts')),
     entry('healthcheck', 'Determines server health status', () => import('./healthcheck.ts')),
+    entry('import', "Takes over a SPIRE server's data", () => import('./import/import.ts')),
     entry('jwt mint', 'Mints a JWT-SVID', () => import('./jwt/mint.ts')),
     entry('logger get', 'Gets the logger details', () => import('./logger/get.ts')),
     entry(

@@ -42,6 +42,7 @@ export const command: AnyCommand = defineCommand({
     const warning = nodeWarning()
     if (warning) log.warn(warning)
     const signal = untilSignal(log)
-    return runServer(config, { log, signal, clock: systemClock, version })
+    const { config: configPath } = values
+    return runServer(config, { log, signal, clock: systemClock, version, configPath })
   },
 })

@@ -5,28 +5,75 @@ import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 
-const databases: readonly string[] = ['postgres', 'mysql', 'aws_postgres', 'aws_mysql']
+/** The embedded store, by its own name (`level`). */
+export interface EmbeddedStore {
+  readonly type: 'embedded'
+}
+
+/** `sql` with `sqlite3`, or without a type: the embedded store too; the file may be a SPIRE server's. */
+export interface SqliteSource {
+  readonly type: 'sqlite3'
+  readonly connectionString: string
+}
+
+/** `sql` with `postgres`: what `import` can read. */
+export interface PostgresSource {
+  readonly type: 'postgres'
+  readonly connectionString: string
+}
+
+/** `sql` with a database that is known by name and cannot be used here at all. */
+export interface OtherDatabase {
+  readonly type: 'mysql' | 'aws_postgres' | 'aws_mysql'
+}
+
+/** The `DataStore` block, resolved. */
+export type DataStoreConfig = EmbeddedStore | SqliteSource | PostgresSource | OtherDatabase
+
+const schema = { connection_string: { type: 'string' } } as const
 
 /**
- * Refuses a database that this program cannot use: entries must not land in a place where nobody looks for them.
+ * What the `DataStore` block says.
+ *
+ * @throws {ConfigError} `ERR_CONFIG_VALUE` for a database that SPIRE does not know either
+ */
+export function resolveDataStore(plugins: readonly PluginConfig[]): DataStoreConfig {
+  const plugin = plugins.find(({ type, isEnabled }) => type === 'DataStore' && isEnabled)
+  if (plugin?.name !== 'sql') return { type: 'embedded' }
+  const data = dataOf(plugin)
+  const { connection_string: connectionString } = decodeSection(schema, data)
+  const type = databaseType(data) ?? 'sqlite3'
+  switch (type) {
+    case 'sqlite3':
+    case 'postgres':
+      return { type, connectionString }
+    case 'mysql':
+    case 'aws_postgres':
+    case 'aws_mysql':
+      return { type }
+    default:
+      throw new ConfigError('ERR_CONFIG_VALUE', `datastore-sql: unsupported database_type: ${type}`)
+  }
+}
+
+/**
+ * Refuses a database that this program cannot run on: entries must not land in a place where nobody looks for them.
  *
  * `sql` with sqlite3, or without a type, means the embedded store; what else the block says is not used.
  *
  * @throws {ConfigError} `ERR_CONFIG_UNSUPPORTED`, or `ERR_CONFIG_VALUE` for a database that SPIRE does not know either
  */
 export function checkDataStore(plugins: readonly PluginConfig[]): void {
-  for (const plugin of plugins) {
-    if (plugin.type !== 'DataStore' || plugin.name !== 'sql' || !plugin.isEnabled) continue
-    const type = databaseType(dataOf(plugin))
-    if (type === undefined || type === 'sqlite3') continue
-    if (databases.includes(type)) {
-      throw new ConfigError(
-        'ERR_CONFIG_UNSUPPORTED',
-        `database_type ${quoteGo(type)} is not supported by mini-spire yet`,
-      )
-    }
-    throw new ConfigError('ERR_CONFIG_VALUE', `datastore-sql: unsupported database_type: ${type}`)
-  }
+  const { type } = resolveDataStore(plugins)
+  if (type === 'embedded' || type === 'sqlite3') return
+  const advice =
+    type === 'postgres'
+      ? 'take its contents over with "import -from-datastore", then write DataStore "level" {}'
+      : 'take entries over with "import -from-socket", and write DataStore "level" {}'
+  throw new ConfigError(
+    'ERR_CONFIG_UNSUPPORTED',
+    `database_type ${quoteGo(type)} is not supported by mini-spire yet; ${advice}`,
+  )
 }
 
 function dataOf({ data, dataFile }: PluginConfig): Node | undefined {

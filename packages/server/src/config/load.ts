@@ -14,6 +14,8 @@ export interface LoadServerConfigOptions extends ResolveOptions {
   /** Empty: {@link defaultServerConfigPath}. */
   readonly path: string
   readonly flags: ServerFlags
+  /** What for: `import` needs no more of the configuration than says where data is and of what. @default 'run' */
+  readonly purpose?: 'run' | 'import'
   /** Variables for `-expandEnv`; undefined: the file is taken as it is. */
   readonly environment?: { readonly [name: string]: string | undefined }
 }
@@ -33,6 +35,7 @@ export async function loadServerConfig(
   const given = readConfigFile({ path, ...(environment ? { environment } : {}) }, decodeServerFile)
   const file = mergeServer(given, options.flags)
   const resolved = await resolveServerConfig(file, options)
+  if (options.purpose === 'import') return resolved
   refuseUnsupported(file, resolved.config)
   checkDataStore(resolved.config.plugins)
   return resolved
