@@ -11,6 +11,7 @@ import {
   optionalDurationMs,
   resolveHealthChecks,
   resolveLog,
+  resolveProfiling,
   resolveTelemetry,
 } from '@mini-spire/runtime/config/resolve-daemon'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
@@ -102,13 +103,15 @@ export function resolveAgentConfig(
     x509SvidCacheMaxSize: agent.x509_svid_cache_max_size || 1000,
     jwtSvidCacheMaxSize: agent.jwt_svid_cache_max_size || 1000,
     sds,
-    profiling: {
-      isEnabled: agent.profiling_enabled,
-      port: agent.profiling_port,
-      frequency: agent.profiling_freq,
-      names: agent.profiling_names,
+    profiling: resolveProfiling(agent),
+    experimental: {
+      syncIntervalMs,
+      ...caches,
+      rateLimit,
+      broker,
+      featureFlags,
+      requiresPqKem: agent.experimental.require_pq_kem,
     },
-    experimental: { syncIntervalMs, ...caches, rateLimit, broker, featureFlags },
     plugins,
     telemetry: resolveTelemetry(file.telemetry),
     healthChecks: resolveHealthChecks(file.healthChecks),

@@ -62,6 +62,8 @@ export interface AgentExperimentalConfig {
   readonly rateLimit: WorkloadApiRateLimits
   readonly broker: BrokerConfig | undefined
   readonly featureFlags: readonly string[]
+  /** Speaks TLS with nobody without a post-quantum key exchange. */
+  readonly requiresPqKem: boolean
 }
 
 /** An agent's configuration: file, flags and defaults merged, everything parsed and checked. */

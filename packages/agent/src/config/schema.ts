@@ -1,5 +1,6 @@
-/** Keys of the `agent` block: the one list of them. */
-export const agentSchema = {
+import { logSchema, profilingSchema } from '@mini-spire/runtime/config/daemon-schema'
+
+const own = {
   data_dir: { type: 'string', doc: 'folder for data; default the working directory' },
   admin_socket_path: { type: 'string', doc: 'socket of the admin APIs; default none' },
   insecure_bootstrap: { type: 'bool', doc: 'trusts whatever server answers first' },
@@ -7,11 +8,7 @@ export const agentSchema = {
   rebootstrap_delay: { type: 'string', doc: 'how long to wait before; default 10m' },
   join_token: { type: 'string', doc: 'token for the first attestation' },
   join_token_file: { type: 'string', doc: 'file with that token' },
-  log_file: { type: 'string', doc: 'default standard output' },
-  log_format: { type: 'string', doc: 'text or json' },
-  log_level: { type: 'string', doc: 'default INFO' },
   log_selectors: { type: 'strings', doc: 'selector prefixes that may be logged' },
-  log_source_location: { type: 'bool', doc: 'adds file and function to log lines' },
   sds: {
     type: 'section',
     doc: 'names under which SDS serves',
@@ -43,10 +40,6 @@ export const agentSchema = {
   x509_svid_cache_max_size: { type: 'int', doc: 'default 1000' },
   jwt_svid_cache_max_size: { type: 'int', doc: 'default 1000' },
   authorized_delegates: { type: 'strings', doc: 'SPIFFE IDs that may ask for others' },
-  profiling_enabled: { type: 'bool', doc: 'Go profiler; accepted, no effect' },
-  profiling_port: { type: 'int', doc: 'accepted, no effect' },
-  profiling_freq: { type: 'int', doc: 'accepted, no effect' },
-  profiling_names: { type: 'strings', doc: 'accepted, no effect' },
   experimental: {
     type: 'section',
     doc: 'may change without notice',
@@ -92,3 +85,10 @@ export const agentSchema = {
     },
   },
 } as const
+
+/** Keys of the `agent` block: the one list of them, those that both daemons have included. */
+export const agentSchema: typeof own & typeof logSchema & typeof profilingSchema = {
+  ...own,
+  ...logSchema,
+  ...profilingSchema,
+}

@@ -1,3 +1,22 @@
+/** Keys about the log, in the `server` and the `agent` block. */
+export const logSchema = {
+  log_file: { type: 'string', doc: 'default standard output' },
+  log_level: { type: 'string', doc: 'panic, fatal, error, warn, info (default), debug or trace' },
+  log_format: { type: 'string', doc: 'text or json; default text with whole seconds' },
+  log_source_location: { type: 'bool', doc: 'adds file and function to log lines' },
+} as const
+
+/** Keys about profiles, in the `server` and the `agent` block. */
+export const profilingSchema = {
+  profiling_enabled: { type: 'bool', doc: 'Go profiler; accepted, no effect' },
+  profiling_port: { type: 'int', doc: 'accepted, no effect' },
+  profiling_freq: { type: 'int', doc: 'accepted, no effect' },
+  profiling_names: {
+    type: 'strings',
+    doc: 'accepted, no effect',
+  },
+} as const
+
 /** Keys of the `telemetry` block, the same in both daemons. */
 export const telemetrySchema = {
   Prometheus: {

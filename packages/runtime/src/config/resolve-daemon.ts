@@ -5,12 +5,18 @@ import { ConfigError } from './config-error.ts'
 import type {
   HealthChecksConfig,
   LogConfig,
+  ProfilingConfig,
   PrometheusTlsConfig,
   TelemetryConfig,
 } from './daemon-config.ts'
-import type { healthChecksSchema, telemetrySchema } from './daemon-schema.ts'
+import type {
+  healthChecksSchema,
+  logSchema,
+  profilingSchema,
+  telemetrySchema,
+} from './daemon-schema.ts'
 import { parseGoDuration } from './go-duration.ts'
-import type { Decoded } from './schema.ts'
+import type { Decoded, unknownKeys } from './schema.ts'
 
 /** A wrong value, in SPIRE's words. */
 export function invalid(message: string): ConfigError {
@@ -38,12 +44,7 @@ export function optionalDurationMs(text: string, prefix: string): number | undef
  *
  * @throws {ConfigError} `could not start logger: …`
  */
-export function resolveLog(keys: {
-  readonly log_file: string
-  readonly log_level: string
-  readonly log_format: string
-  readonly log_source_location: boolean
-}): LogConfig {
+export function resolveLog(keys: Omit<Decoded<typeof logSchema>, typeof unknownKeys>): LogConfig {
   const level = findLogLevel(keys.log_level)
   if (!level) {
     throw invalid(`could not start logger: not a valid logrus Level: ${quoteGo(keys.log_level)}`)
@@ -76,6 +77,18 @@ function formatOf(text: string): LogConfig['format'] {
       return 'json'
     default:
       throw invalid(`could not start logger: unknown logger format: ${quoteGo(text)}`)
+  }
+}
+
+/** The `profiling_*` keys. */
+export function resolveProfiling(
+  keys: Omit<Decoded<typeof profilingSchema>, typeof unknownKeys>,
+): ProfilingConfig {
+  return {
+    isEnabled: keys.profiling_enabled,
+    port: keys.profiling_port,
+    frequency: keys.profiling_freq,
+    names: keys.profiling_names,
   }
 }
 
@@ -137,15 +150,4 @@ export function checkFeatureFlags(flags: readonly string[]): readonly string[] {
     throw invalid(`error loading feature flags: unknown feature flag(s): [${list}]`)
   }
   return flags
-}
-
-/** The metric sinks that SPIRE has and this program has not yet, and whether each is configured. */
-export function refusedTelemetry(
-  telemetry: TelemetryConfig,
-): readonly (readonly [string, boolean])[] {
-  return [
-    ['telemetry.DogStatsd', telemetry.dogStatsdAddresses.length > 0],
-    ['telemetry.Statsd', telemetry.statsdAddresses.length > 0],
-    ['telemetry.M3', telemetry.m3.length > 0],
-  ]
 }

@@ -9,6 +9,7 @@ import {
   optionalDurationMs,
   resolveHealthChecks,
   resolveLog,
+  resolveProfiling,
   resolveTelemetry,
 } from '@mini-spire/runtime/config/resolve-daemon'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
@@ -88,12 +89,7 @@ export async function resolveServerConfig(
     },
     federation,
     experimental,
-    profiling: {
-      isEnabled: server.profiling_enabled,
-      port: server.profiling_port,
-      frequency: server.profiling_freq,
-      names: server.profiling_names,
-    },
+    profiling: resolveProfiling(server),
     plugins,
     telemetry: resolveTelemetry(file.telemetry),
     healthChecks: resolveHealthChecks(file.healthChecks),
@@ -267,5 +263,6 @@ function resolveExperimental(
     pruneEventsOlderThanMs,
     eventTimeoutMs,
     featureFlags,
+    requiresPqKem: keys.require_pq_kem,
   }
 }

@@ -70,6 +70,8 @@ export interface ServerExperimentalConfig {
   readonly pruneEventsOlderThanMs: number | undefined
   readonly eventTimeoutMs: number | undefined
   readonly featureFlags: readonly string[]
+  /** Speaks TLS with nobody without a post-quantum key exchange. */
+  readonly requiresPqKem: boolean
 }
 
 /** A server's configuration: file, flags and defaults merged, everything parsed and checked. */

@@ -1,5 +1,6 @@
-/** Keys of the `server` block: the one list of them. */
-export const serverSchema = {
+import { logSchema, profilingSchema } from '@mini-spire/runtime/config/daemon-schema'
+
+const own = {
   admin_ids: { type: 'strings', doc: 'SPIFFE IDs that may administer this server over mTLS' },
   agent_ttl: { type: 'string', doc: 'lifetime of agent SVIDs; default that of X509-SVIDs' },
   audit_log_enabled: { type: 'bool', doc: 'logs who asked for what' },
@@ -82,10 +83,6 @@ export const serverSchema = {
   disable_jwt_svids: { type: 'bool', doc: 'issues no JWT-SVIDs' },
   jwt_issuer: { type: 'string', doc: 'iss claim of JWT-SVIDs; default none' },
   jwt_key_type: { type: 'string', doc: 'default ca_key_type' },
-  log_file: { type: 'string', doc: 'default standard output' },
-  log_level: { type: 'string', doc: 'default INFO' },
-  log_format: { type: 'string', doc: 'text or json' },
-  log_source_location: { type: 'bool', doc: 'adds file and function to log lines' },
   prune_attested_nodes_expired_for: { type: 'string', doc: 'forgets nodes this long after expiry' },
   prune_attested_nodes_batch_size: { type: 'int', doc: 'how many at a time; default 1000' },
   prune_tofu_nodes: { type: 'bool', doc: 'also those that cannot attest again' },
@@ -104,11 +101,14 @@ export const serverSchema = {
   socket_path: { type: 'string', doc: 'API socket; default /tmp/spire-server/private/api.sock' },
   trust_domain: { type: 'string', doc: 'name of the trust domain; required' },
   max_attested_node_info_staleness: { type: 'string', optional: true, doc: 'default 0s' },
-  profiling_enabled: { type: 'bool', doc: 'Go profiler; accepted, no effect' },
-  profiling_port: { type: 'int', doc: 'accepted, no effect' },
-  profiling_freq: { type: 'int', doc: 'accepted, no effect' },
-  profiling_names: { type: 'strings', doc: 'accepted, no effect' },
 } as const
+
+/** Keys of the `server` block: the one list of them, those that both daemons have included. */
+export const serverSchema: typeof own & typeof logSchema & typeof profilingSchema = {
+  ...own,
+  ...logSchema,
+  ...profilingSchema,
+}
 
 /** Keys of `bundle_endpoint.profile`. */
 export const endpointProfileSchema = {
