@@ -168,6 +168,7 @@ export class ServerScene implements AsyncDisposable {
         pruneEventsOlderThanMs: undefined,
         eventTimeoutMs: undefined,
         featureFlags: [],
+        requiresPqKem: false,
       },
       profiling: { isEnabled: false, port: 0, frequency: 0, names: [] },
       plugins: readPlugins(parseConfig(plugins)),

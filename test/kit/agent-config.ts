@@ -54,6 +54,7 @@ export function testAgentConfig(
       },
       broker: undefined,
       featureFlags: [],
+      requiresPqKem: false,
     },
     plugins: [
       plugin('NodeAttestor', 'join_token'),

@@ -14,7 +14,8 @@ const bans: readonly Ban[] = [
     what: 'rejectUnauthorized: false',
     pattern: /rejectUnauthorized:\s*false/,
     why: 'only where our own path check replaces the one it switches off',
-    except: /^packages\/(runtime\/src\/(grpc|http\/server-trust)|sdk\/src\/tls)/,
+    except:
+      /^packages\/(runtime\/src\/(grpc\/|http\/server-trust|telemetry\/prometheus-tls)|sdk\/src\/tls\/)/,
   },
   {
     what: 'Date.now() and new Date()',

@@ -34,6 +34,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'atomic-file.ts': 0,
     'clock.ts': 0,
     'platform.ts': 0,
+    'pq-kem.ts': 0,
     'go-json.ts': 0,
     'go-quote.ts': 0,
     'os-error.ts': 0,

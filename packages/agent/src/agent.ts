@@ -17,11 +17,9 @@ import { FileStorage } from './storage/file-storage.ts'
 import { initializeSync } from './sync/initialize.ts'
 import { keepInSync } from './sync/keep-in-sync.ts'
 import { agentHealthCheck } from './transport/agent-health.ts'
-import { measuredKeys } from './transport/agent-metrics.ts'
+import { measuredKeys, metricsIdentity } from './transport/agent-metrics.ts'
 import type { Endpoints } from './transport/endpoints.ts'
 import { randomChance, tightenUmask, weakMemoryWarning } from './transport/startup.ts'
-
-const uptimeIntervalMs = 10_000
 
 /** Options of {@link Agent}. */
 export interface AgentOptions {
@@ -52,6 +50,7 @@ export class Agent implements AsyncDisposable {
   /** What has to be undone, in the order in which it was done. */
   readonly #closers: (() => Promise<unknown> | unknown)[] = []
   #metrics: Metrics = noMetrics
+  #core: AgentCore | undefined
   #isServing = false
   #ended: Promise<void> = Promise.resolve()
 
@@ -126,6 +125,7 @@ export class Agent implements AsyncDisposable {
     const roots = ownBundle.x509Authorities.map(({ certificate }) => certificate)
     await storage.update({ bundle: roots })
     const core = buildCore(parts, establish, ownBundle)
+    this.#core = core
     this.#closers.push(() => core.server[Symbol.dispose]())
     await this.#synchronize(core, establish)
     await this.#serve(core, plugins.workloadAttestors)
@@ -169,22 +169,18 @@ export class Agent implements AsyncDisposable {
 
   async #startMetrics(): Promise<void> {
     const { telemetry, trustDomain } = this.#config
-    const { metrics, listener } = await startMetrics({
+    const started = await startMetrics({
       config: telemetry,
       trustDomain,
-      defaultPrefix: 'spire_agent',
+      service: 'spire_agent',
+      version: this.#version,
+      identity: metricsIdentity(() => this.#core),
+      requiresPqKem: this.#config.experimental.requiresPqKem,
+      clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'telemetry' }),
     })
-    if (listener) this.#closers.push(() => listener[Symbol.asyncDispose]())
-    this.#metrics = metrics
-    metrics.gauge(['started'], 1, { version: this.#version, trust_domain_id: trustDomain.name })
-    const startedMs = this.#clock.nowMs()
-    const tick = (): void => {
-      metrics.gauge(['uptime_in_ms'], this.#clock.nowMs() - startedMs)
-      timer = this.#clock.setTimer(uptimeIntervalMs, tick)
-    }
-    let timer = this.#clock.setTimer(uptimeIntervalMs, tick)
-    this.#closers.push(() => timer.cancel())
+    this.#closers.push(async () => await started[Symbol.asyncDispose]())
+    this.#metrics = started.metrics
   }
 
   async #loadPlugins(): Promise<CoreOptions['plugins']> {

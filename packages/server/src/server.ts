@@ -9,6 +9,7 @@ import { HealthListener } from '@mini-spire/runtime/health/health-listener'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
+import type { X509BundleSource } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { AgentAttestation } from './attestation/attest-agent.ts'
 import { pruneNodes } from './attestation/prune-nodes.ts'
@@ -47,7 +48,6 @@ import { checkTrustDomain } from './transport/startup-checks.ts'
 const hourMs = 3_600_000
 const nodePruneIntervalMs = hourMs
 const nodePruneJitterMs = hourMs / 4
-const uptimeIntervalMs = 10_000
 
 /** Options of {@link Server}. */
 export interface ServerOptions {
@@ -81,6 +81,7 @@ export class Server implements AsyncDisposable {
   /** What has to be undone, in the order in which it was done. */
   readonly #closers: (() => Promise<unknown>)[] = []
   #endpoints: Endpoints | undefined
+  #svid: ServerSvidRotator | undefined
   #metrics: Metrics = noMetrics
 
   constructor(config: ResolvedServerConfig, options: ServerOptions) {
@@ -127,8 +128,8 @@ export class Server implements AsyncDisposable {
     const { trustDomain, dataDir } = this.#config
     await mkdir(dataDir, { recursive: true, mode: 0o755 })
     checkPlugins(this.#config.plugins, serverPluginKinds)
-    await this.#startMetrics()
     const certificates = this.#clientCertificates()
+    await this.#startMetrics(certificates)
     const plugins = await loadPlugins(this.#config.plugins, {
       trustDomain,
       clock: this.#clock,
@@ -143,6 +144,7 @@ export class Server implements AsyncDisposable {
     const issuer = this.#issuer(authorities, store)
     const svid = this.#svidRotator(issuer)
     await svid.start()
+    this.#svid = svid
     const pending = new PendingEntries()
     const registration = { registry: this.#registry, store, clock: this.#clock, pending }
     const addresses = await this.#listen({
@@ -160,18 +162,20 @@ export class Server implements AsyncDisposable {
     return addresses
   }
 
-  async #startMetrics(): Promise<void> {
+  async #startMetrics(bundles: X509BundleSource): Promise<void> {
     const { telemetry: config, trustDomain } = this.#config
-    const { metrics, listener } = await startMetrics({
+    const started = await startMetrics({
       config,
       trustDomain,
-      defaultPrefix: 'spire_server',
+      service: 'spire_server',
+      version: this.#version,
+      identity: { svid: () => this.#svid?.current(), bundles },
+      requiresPqKem: this.#config.experimental.requiresPqKem,
+      clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'telemetry' }),
     })
-    if (listener) this.#closers.push(async () => await listener[Symbol.asyncDispose]())
-    this.#metrics = metrics
-    const labels = { version: this.#version, trust_domain_id: trustDomain.name }
-    metrics.gauge(['started'], 1, labels)
+    this.#closers.push(async () => await started[Symbol.asyncDispose]())
+    this.#metrics = started.metrics
   }
 
   async #startHealth(options: ServerHealthOptions): Promise<void> {
@@ -338,7 +342,6 @@ export class Server implements AsyncDisposable {
     const { svid, bundle, store } = parts
     const { signal } = this.#stopping
     const clock = this.#clock
-    const startedAtMs = clock.nowMs()
     const log = this.#log
     const { journals } = this.#registry
     this.#run(pruneEntriesPeriodically(parts.registration, log, signal))
@@ -349,14 +352,6 @@ export class Server implements AsyncDisposable {
         failure: 'Could not rotate server SVID',
         intervalMs: serverSvidTickMs,
         work: () => svid.tick(),
-      },
-      {
-        failure: 'Failed to count',
-        intervalMs: uptimeIntervalMs,
-        work: () => {
-          this.#metrics.gauge(['uptime_in_ms'], clock.nowMs() - startedAtMs)
-          return Promise.resolve()
-        },
       },
     ]
     const { nodePruning } = this.#config

@@ -1,7 +1,5 @@
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
 import { readConfigFile } from '@mini-spire/runtime/config/config-file'
-import type { TelemetryConfig } from '@mini-spire/runtime/config/daemon-config'
-import { refusedTelemetry } from '@mini-spire/runtime/config/resolve-daemon'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type AgentFile, type AgentFlags, decodeAgentFile, mergeAgent } from './agent-file.ts'
 import { type ResolveOptions, resolveAgentConfig } from './resolve.ts'
@@ -35,15 +33,14 @@ export function loadAgentConfig(options: LoadAgentConfigOptions): {
   const given = readConfigFile({ path, ...(environment ? { environment } : {}) }, decodeAgentFile)
   const file = mergeAgent(given, options.flags)
   const resolved = resolveAgentConfig(file, options)
-  refuseUnsupported(file, resolved.config.telemetry)
+  refuseUnsupported(file)
   return resolved
 }
 
 /** Refuses what SPIRE would act on and this program cannot do yet. */
-function refuseUnsupported(file: AgentFile, telemetry: TelemetryConfig): void {
+function refuseUnsupported(file: AgentFile): void {
   const { experimental } = file.agent
   const refused: readonly (readonly [string, boolean])[] = [
-    ...refusedTelemetry(telemetry),
     ['experimental.broker', experimental.broker !== undefined],
     ['experimental.require_pq_kem', experimental.require_pq_kem],
     ['experimental.feature_flags "wit-svid"', experimental.feature_flags.includes('wit-svid')],

@@ -1,7 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { createServer as createTlsServer, type ServerOptions } from 'node:https'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { readPeerChain } from '@mini-spire/sdk/tls'
 import type { PrometheusSink } from './prometheus.ts'
+import type { MetricsTls } from './prometheus-tls.ts'
 
 /** Where a metrics listener listens. */
 export interface MetricsListenerOptions {
@@ -9,11 +12,13 @@ export interface MetricsListenerOptions {
   readonly port: number
   readonly sink: Pick<PrometheusSink, 'render' | 'contentType'>
   /** @default plain HTTP */
-  readonly tls?: ServerOptions
+  readonly tls?: MetricsTls
 }
 
 /** As SPIRE's: who sends no request holds no connection for longer. */
 const headersTimeoutMs = 10_000
+/** Who scrapes is one or a few; whoever connects beyond this is turned away. */
+const maxConnections = 256
 
 /** Serves the metrics on every path, as SPIRE does. */
 export class MetricsListener implements AsyncDisposable {
@@ -25,15 +30,11 @@ export class MetricsListener implements AsyncDisposable {
     this.#options = options
     const { sink, tls } = options
     const answer: RequestListener = (_request, response) => {
-      sink.render().then(
-        (text) => response.writeHead(200, { 'content-type': sink.contentType }).end(text),
-        () => response.writeHead(500).end(),
-      )
+      response.writeHead(200, { 'content-type': sink.contentType }).end(sink.render())
     }
-    this.#server = tls
-      ? createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, answer)
-      : createServer(answer)
+    this.#server = tls ? createSecured(tls, answer) : createServer(answer)
     this.#server.headersTimeout = headersTimeoutMs
+    this.#server.maxConnections = maxConnections
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
@@ -63,4 +64,26 @@ export class MetricsListener implements AsyncDisposable {
       for (const socket of this.#sockets) socket.destroy()
     })
   }
+}
+
+function createSecured({ settings, refresh, verify }: MetricsTls, answer: RequestListener): Server {
+  const server: TlsServer = createTlsServer(settings, answer)
+  if (refresh) {
+    // Before Node's own listener, which begins the handshake.
+    server.prependListener('connection', () => {
+      const next = refresh()
+      if (next) server.setSecureContext({ ...settings, ...next })
+    })
+  }
+  if (verify) {
+    // Before Node's own listener, which reads the request.
+    server.prependListener('secureConnection', (socket: TLSSocket) => {
+      try {
+        verify(readPeerChain(socket))
+      } catch {
+        socket.destroy()
+      }
+    })
+  }
+  return server
 }

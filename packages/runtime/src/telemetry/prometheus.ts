@@ -1,66 +1,136 @@
+import type { Clock } from '../clock.ts'
 import type { MetricKey, MetricLabels, Metrics } from './metrics.ts'
+import { QuantileWindow } from './quantile-window.ts'
 
 /** A sink that keeps what Prometheus scrapes. */
 export interface PrometheusSink extends Metrics {
   readonly contentType: string
   /** The text of a scrape. */
-  render(): Promise<string>
+  render(): string
+}
+
+/** Options of {@link createPrometheusSink}. */
+export interface PrometheusSinkOptions {
+  /** First part of all names: `spire_server`. */
+  readonly prefix: string
+  readonly clock: Pick<Clock, 'nowMs'>
+  /** More lines of a scrape, each with its line feed. @default none */
+  readonly more?: () => string
 }
 
 /** Series beyond this are not kept: labels come from few places, and none of them from a caller. */
 const maxSeries = 20_000
+/** As SPIRE's summaries: what is older than ten seconds is in their sum and count only. */
+const summaryWindowMs = 10_000
+const quantiles = [0.5, 0.9, 0.99]
 
-/** Makes a sink whose names start with `prefix` (`spire_server`). Loads the client library on first use. */
-export async function createPrometheusSink(prefix: string): Promise<PrometheusSink> {
-  // Its default export: bundled, a CommonJS module has no other.
-  const { default: client } = await import('prom-client')
-  const { Counter, Gauge, Registry, Summary } = client
-  const registry = new Registry()
-  const families = new Map<string, ReturnType<typeof createFamily>>()
-  const seen = new Set<string>()
+type FamilyType = 'counter' | 'gauge' | 'summary'
 
-  function createFamily(kind: 'count' | 'gauge' | 'sample', name: string, labelNames: string[]) {
-    const settings = { name, help: name, labelNames, registers: [registry] }
-    if (kind === 'count') return { kind, metric: new Counter(settings) } as const
-    if (kind === 'gauge') return { kind, metric: new Gauge(settings) } as const
-    const percentiles = [0.5, 0.9, 0.99]
-    const window = { maxAgeSeconds: 60, ageBuckets: 2, pruneAgedBuckets: true }
-    return { kind, metric: new Summary({ ...settings, ...window, percentiles }) } as const
-  }
+interface Series {
+  /** `a="1",b="2"` */
+  readonly labels: string
+  /** The gauge's or counter's value, or the sum of the summary. */
+  value: number
+  count: number
+  readonly window: QuantileWindow | undefined
+}
 
-  /** The family of a name; one used with other label names than at first is not counted, as Prometheus has no place for it. */
-  function observe(
-    kind: 'count' | 'gauge' | 'sample',
-    key: MetricKey,
-    value: number,
-    labels: MetricLabels = {},
-  ): void {
+interface Family {
+  readonly type: FamilyType
+  readonly series: Map<string, Series>
+}
+
+/**
+ * Makes a sink. Series of one name may have different labels; a name that is used for two types keeps its first. A series lives
+ * as long as the daemon: a counter that vanished and came back would look like a restart.
+ */
+export function createPrometheusSink(options: PrometheusSinkOptions): PrometheusSink {
+  const { prefix, clock, more = () => '' } = options
+  const families = new Map<string, Family>()
+  let seriesCount = 0
+
+  const seriesOf = (type: FamilyType, key: MetricKey, labels: MetricLabels): Series | undefined => {
     const name = prometheusName([prefix, ...key])
-    const names = Object.keys(labels).sort()
-    const id = `${kind} ${name} ${names.join(',')}`
-    const series = `${id} ${JSON.stringify(labels)}`
-    if (!seen.has(series)) {
-      if (seen.size >= maxSeries) return
-      seen.add(series)
-    }
-    let family = families.get(id)
+    let family = families.get(name)
     if (!family) {
-      if (registry.getSingleMetric(name)) return
-      family = createFamily(kind, name, names)
-      families.set(id, family)
+      family = { type, series: new Map() }
+      families.set(name, family)
     }
-    if (family.kind === 'count') family.metric.inc(labels, value)
-    else if (family.kind === 'gauge') family.metric.set(labels, value)
-    else family.metric.observe(labels, value)
+    const id = labelText(labels)
+    const known = family.series.get(id)
+    if (known || family.type !== type || seriesCount >= maxSeries) {
+      return family.type === type ? known : undefined
+    }
+    const window = type === 'summary' ? new QuantileWindow(summaryWindowMs) : undefined
+    const series: Series = { labels: id, value: 0, count: 0, window }
+    family.series.set(id, series)
+    seriesCount++
+    return series
   }
 
   return {
-    contentType: registry.contentType,
-    render: () => registry.metrics(),
-    count: (key, value = 1, labels) => observe('count', key, value, labels),
-    gauge: (key, value, labels) => observe('gauge', key, value, labels),
-    sample: (key, value, labels) => observe('sample', key, value, labels),
+    contentType: 'text/plain; version=0.0.4; charset=utf-8',
+    render: () => renderFamilies(families, clock.nowMs()) + more(),
+    count(key, value = 1, labels = {}) {
+      const series = seriesOf('counter', key, labels)
+      if (series && value > 0) series.value += value
+    },
+    gauge(key, value, labels = {}) {
+      const series = seriesOf('gauge', key, labels)
+      if (series) series.value = value
+    },
+    sample(key, value, labels = {}) {
+      const series = seriesOf('summary', key, labels)
+      if (!series) return
+      series.value += value
+      series.count++
+      series.window?.observe(value, clock.nowMs())
+    },
   }
+}
+
+function renderFamilies(families: ReadonlyMap<string, Family>, nowMs: number): string {
+  let text = ''
+  for (const [name, { type, series }] of [...families].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    text += `# HELP ${name} ${name}\n# TYPE ${name} ${type}\n`
+    const sorted = [...series.values()].sort((a, b) => (a.labels < b.labels ? -1 : 1))
+    for (const one of sorted) text += renderSeries(name, one, nowMs)
+  }
+  return text
+}
+
+function renderSeries(
+  name: string,
+  { labels, value, count, window }: Series,
+  nowMs: number,
+): string {
+  const line = (suffix: string, all: string, of: number): string =>
+    `${name}${suffix}${all === '' ? '' : `{${all}}`} ${numberText(of)}\n`
+  if (!window) return line('', labels, value)
+  const found = window.quantiles(quantiles, nowMs)
+  const lines = quantiles.map((share, index) => {
+    const own = `quantile="${share}"`
+    return line('', labels === '' ? own : `${labels},${own}`, found[index] ?? Number.NaN)
+  })
+  return lines.join('') + line('_sum', labels, value) + line('_count', labels, count)
+}
+
+function numberText(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf'
+  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value)
+}
+
+function labelText(labels: MetricLabels): string {
+  const names = Object.keys(labels)
+  if (names.length > 1) names.sort()
+  let text = ''
+  for (const name of names) text += `${text && ','}${name}="${escapeValue(labels[name] ?? '')}"`
+  return text
+}
+
+function escapeValue(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }
 
 function prometheusName(parts: readonly string[]): string {

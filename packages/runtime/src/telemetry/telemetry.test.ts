@@ -1,10 +1,6 @@
-import { get } from 'node:http'
-import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { refineMetrics, sanitizeLabel } from './labels.ts'
 import { type Metrics, measureCall, timeCall } from './metrics.ts'
-import { MetricsListener } from './metrics-listener.ts'
-import { createPrometheusSink } from './prometheus.ts'
 import { rateLimitMetricKey, rpcMetricKey, snakeCase } from './rpc-key.ts'
 
 function recorder(): { readonly seen: unknown[][]; readonly metrics: Metrics } {
@@ -67,7 +63,8 @@ describe('labels and filters', () => {
     const { seen, metrics } = recorder()
     const refined = refineMetrics(metrics, {
       prefix: 'spire_server',
-      labels: { host: 'h.x' },
+      labels: { trust_domain: 'a.b' },
+      host: 'h-1.x',
       filters: {
         allowedPrefixes: ['spire_server.rpc.svid'],
         blockedPrefixes: ['spire_server.rpc'],
@@ -79,9 +76,32 @@ describe('labels and filters', () => {
     refined.count(['rpc', 'svid'], 1, { status: 'OK', a: 'b' })
     refined.gauge(['started'], 1)
     expect(seen).toEqual([
-      ['count', 'rpc.svid', 1, { host: 'h_x', a: 'b' }],
-      ['gauge', 'started', 1, { host: 'h_x' }],
+      ['count', 'rpc.svid', 1, { a: 'b', trust_domain: 'a_b', host: 'h-1.x' }],
+      ['gauge', 'started', 1, { trust_domain: 'a_b', host: 'h-1.x' }],
     ])
+  })
+})
+
+describe('filters of a sink whose names have kinds', () => {
+  it('see the kind after the prefix, and tell durations from other distributions', () => {
+    const { seen, metrics } = recorder()
+    const refined = refineMetrics(metrics, {
+      prefix: 's',
+      labels: {},
+      host: undefined,
+      namesHaveKinds: true,
+      filters: {
+        allowedPrefixes: ['s.counter.a.b'],
+        blockedPrefixes: ['s.timer', 's.counter.a', ''],
+        allowedLabels: [],
+        blockedLabels: [],
+      },
+    })
+    refined.sample(['x', 'elapsed_time'], 1)
+    refined.count(['a'])
+    refined.gauge(['b'], 1)
+    refined.count(['a', 'b'])
+    expect(seen).toEqual([['count', 'a.b', 1, {}]])
   })
 })
 
@@ -98,27 +118,5 @@ describe('calls', () => {
       ['count', 'b', 1, { status: 'Unknown' }],
       ['sample', 'b.elapsed_time', 0, { status: 'Unknown' }],
     ])
-  })
-})
-
-describe('Prometheus', () => {
-  it('serves names with prefix and labels on every path', async () => {
-    const sink = await createPrometheusSink('spire_server')
-    sink.count(['rpc', 'svid', 'v1'], 2, { status: 'OK' })
-    sink.gauge(['started'], 1, { version: 'x' })
-    sink.sample(['rpc', 'elapsed_time'], 3)
-    // Other label names under a known name have no place: the observation is dropped, the scrape is not.
-    sink.gauge(['started'], 1, { other: 'y' })
-    await using listener = new MetricsListener({ host: '127.0.0.1', port: 0, sink })
-    const { port } = await listener.listen()
-    const body = await new Promise<string>((resolve, reject) => {
-      get({ host: '127.0.0.1', port, path: '/anything' }, (response) => {
-        text(response).then(resolve, reject)
-      }).on('error', reject)
-    })
-    expect(body).toContain('spire_server_rpc_svid_v1{status="OK"} 2')
-    expect(body).toContain('spire_server_started{version="x"} 1')
-    expect(body).toContain('spire_server_rpc_elapsed_time{quantile="0.5"} 3')
-    expect(body).not.toContain('other=')
   })
 })

@@ -152,18 +152,6 @@ describe('a server configuration is refused', () => {
   })
 
   it.each([
-    ['Statsd = [ { address = "localhost:8125" } ]', 'telemetry.Statsd'],
-    ['DogStatsd = [ { address = "localhost:8125" } ]', 'telemetry.DogStatsd'],
-    ['M3 = [ { address = "localhost:8125" env = "x" } ]', 'telemetry.M3'],
-  ])('with a reason, where metrics would go nowhere: %s', async (sink, what) => {
-    const file = `server { ${base} } ${plugins} telemetry { ${sink} }`
-    await expect((await load(file)).config).rejects.toMatchObject({
-      code: 'ERR_CONFIG_UNSUPPORTED',
-      message: `${what} is not supported by mini-spire yet`,
-    })
-  })
-
-  it.each([
     ['database_type = "postgres"', 'database_type "postgres" is not supported by mini-spire yet'],
     [
       'database_type "aws_mysql" { region = "x" }',

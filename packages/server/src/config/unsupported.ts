@@ -1,5 +1,4 @@
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
-import { refusedTelemetry } from '@mini-spire/runtime/config/resolve-daemon'
 import type { ResolvedServerConfig } from './resolved-config.ts'
 import type { ServerFile } from './server-file.ts'
 
@@ -16,7 +15,6 @@ export function refuseUnsupported(file: ServerFile, config: ResolvedServerConfig
     ['proxy_protocol_trusted_cidrs', config.proxyProtocolTrustedCidrs.length > 0],
     ['experimental.auth_opa_policy_engine', experimental.auth_opa_policy_engine !== undefined],
     ['experimental.require_pq_kem', experimental.require_pq_kem],
-    ...refusedTelemetry(config.telemetry),
     ['experimental.feature_flags "wit-svid"', experimental.feature_flags.includes('wit-svid')],
   ]
   for (const [key, isSet] of refused) {
