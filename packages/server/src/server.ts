@@ -151,6 +151,7 @@ export class Server implements AsyncDisposable {
       plugins,
       store,
       bundle,
+      authorities,
       issuer,
       svid,
       certificates,
@@ -288,6 +289,7 @@ export class Server implements AsyncDisposable {
     readonly plugins: ServerPlugins
     readonly store: Store
     readonly bundle: OwnBundle
+    readonly authorities: AuthorityManager
     readonly issuer: Issuer
     readonly svid: ServerSvidRotator
     readonly certificates: ClientCertificates
@@ -308,6 +310,7 @@ export class Server implements AsyncDisposable {
       registry: this.#registry,
       store,
       bundle,
+      authorities: parts.authorities.local,
       issuer,
       attestation,
       registration: parts.registration,

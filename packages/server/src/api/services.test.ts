@@ -2,7 +2,6 @@ import { type ClientOf, createClient } from '@mini-spire/runtime/grpc/client'
 import type { LogLevel } from '@mini-spire/runtime/log/logger'
 import { HealthService } from '@mini-spire/runtime/proto/grpc/health/v1/health'
 import { DebugService } from '@mini-spire/runtime/proto/spire/api/server/debug/v1/debug'
-import { LocalAuthorityService } from '@mini-spire/runtime/proto/spire/api/server/localauthority/v1/localauthority'
 import { LoggerService } from '@mini-spire/runtime/proto/spire/api/server/logger/v1/logger'
 import { TrustDomainService } from '@mini-spire/runtime/proto/spire/api/server/trustdomain/v1/trustdomain'
 import { TestCa } from '@mini-spire/sdk/testing'
@@ -11,7 +10,6 @@ import { putEntry, testCause, testEntry, testNode } from '../store/store.test-ki
 import { ApiScene, failureOf } from './api.test-kit.ts'
 import { debugService } from './debug/service.ts'
 import { healthService } from './health/service.ts'
-import { localAuthorityService } from './localauthority/service.ts'
 import { loggerService } from './logger/service.ts'
 import { trustDomainService } from './trustdomain/service.ts'
 
@@ -140,18 +138,6 @@ describe('services of later issues', () => {
     expect(await failureOf(client.refreshBundle({ trustDomain: 'x' }))).toEqual({
       code: 12,
       message: 'method RefreshBundle not implemented',
-    })
-  })
-
-  it('say of WIT-SVIDs what SPIRE says', async () => {
-    const client = createClient(LocalAuthorityService, await scene.serve(localAuthorityService))
-    expect(await failureOf(client.getWitAuthorityState({}))).toEqual({
-      code: 12,
-      message: 'WIT-SVID functionality is not yet implemented',
-    })
-    expect(await failureOf(client.getX509AuthorityState({}))).toEqual({
-      code: 12,
-      message: 'method GetX509AuthorityState not implemented',
     })
   })
 })

@@ -1,14 +1,12 @@
 import { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
-import { parsePublicKey } from '@mini-spire/sdk/x509'
 import { describe, expect, it } from 'vitest'
 import { AuthorityStatus } from '../model/authority.ts'
 import type { AuthorityManager } from './authority-manager.ts'
 import { TestState } from './ca.test-kit.ts'
 import { caCause } from './journal.ts'
 import type { LocalAuthorities } from './local-authorities.ts'
-import { signDownstreamCa } from './sign-ca.ts'
-import { makeX509Ca } from './x509-ca.ts'
-import { selfSigningIssuer, type X509CaIssuer } from './x509-ca-issuer.ts'
+import { testUpstreamIssuer } from './upstream.test-kit.ts'
+import { selfSigningIssuer } from './x509-ca-issuer.ts'
 
 const cause = caCause('test')
 
@@ -27,26 +25,6 @@ async function replaced(local: LocalAuthorities, kind: 'X509' | 'Jwt'): Promise<
   const { authorityId } = await local[`prepare${kind}`]()
   await local[`activate${kind}`](authorityId)
   return former?.authorityId ?? ''
-}
-
-/** Has each authority signed by a root of its own, which is all that an upstream authority looks like from here. */
-function upstreamIssuer(state: TestState): X509CaIssuer {
-  const { trustDomain, keyManager } = state
-  const shared = { trustDomain, ttlSeconds: 3600, serialNumbers: new SerialNumbers() }
-  const above = selfSigningIssuer({ ...shared, subject: {}, bundle: state.bundle() })
-  let count = 0
-  return {
-    isUpstream: true,
-    issue: async ({ key, nowMs }) => {
-      const rootKey = await keyManager.generateKey(`upstream-${count++}`, 'ec-p256')
-      const root = await above.issue({ key: rootKey, nowMs })
-      const ca = makeX509Ca({ ...root, key: rootKey })
-      const publicKey = parsePublicKey(key.publicKey)
-      const { chain } = await signDownstreamCa({ ...shared, ca, publicKey, nowMs })
-      const [certificate = Buffer.of()] = chain
-      return { certificate, upstreamChain: chain }
-    },
-  }
 }
 
 describe.each(['X509', 'Jwt'] as const)('of its %s authorities, an operator', (kind) => {
@@ -184,7 +162,9 @@ describe('the authority above', () => {
 
   it('is tainted and revoked in place of local authorities, when it signed the old one', async () => {
     const state = new TestState()
-    const { local } = await started(state, { x509Issuer: upstreamIssuer(state) })
+    const { local } = await started(state, {
+      x509Issuer: testUpstreamIssuer({ trustDomain: state.trustDomain, bundle: state.bundle() }),
+    })
     const first = local.x509States().active
     const root = first?.upstreamAuthorityId ?? ''
     for (const change of [

@@ -15,6 +15,7 @@ import type { AgentAttestation } from '../attestation/attest-agent.ts'
 import { authorize } from '../authorization/authorize.ts'
 import { RateLimits } from '../authorization/rate-limit.ts'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
+import type { LocalAuthorities } from '../ca/local-authorities.ts'
 import type { ResolvedServerConfig } from '../config/resolved-config.ts'
 import type { Issuer } from '../issuance/issuer.ts'
 import type { RegistrationState } from '../registration/registration-state.ts'
@@ -32,6 +33,7 @@ export interface ServicesOptions {
   readonly store: Store
   readonly registration: RegistrationState
   readonly bundle: OwnBundle
+  readonly authorities: LocalAuthorities
   readonly issuer: Issuer
   readonly attestation: AgentAttestation
   readonly svid: ServerSvidRotator
@@ -91,6 +93,6 @@ function sharedServices(options: ServicesOptions): EndpointsOptions['services'] 
       limit,
     }),
     trustDomainService(),
-    localAuthorityService(),
+    localAuthorityService({ authorities: options.authorities }),
   ]
 }
