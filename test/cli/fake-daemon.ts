@@ -16,6 +16,12 @@ import {
   EntryService,
   ListEntriesResponse,
 } from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
+import {
+  type AuthorityState,
+  GetJWTAuthorityStateResponse,
+  GetX509AuthorityStateResponse,
+  LocalAuthorityService,
+} from '@mini-spire/runtime/proto/spire/api/server/localauthority/v1/localauthority'
 import { LoggerService } from '@mini-spire/runtime/proto/spire/api/server/logger/v1/logger'
 import { Agent } from '@mini-spire/runtime/proto/spire/api/types/agent'
 import { Bundle } from '@mini-spire/runtime/proto/spire/api/types/bundle'
@@ -68,6 +74,12 @@ const publicKey = Buffer.from(
   'base64',
 )
 const ok = { code: 0, message: 'OK' }
+const skid = 'b38c0000000000000000000000000000000000ff'
+const authority = (authorityId: string, upstreamAuthoritySubjectKeyId = ''): AuthorityState => ({
+  authorityId,
+  expiresAt: 1_795_485_027n,
+  upstreamAuthoritySubjectKeyId,
+})
 
 interface Failure {
   readonly code: number
@@ -132,6 +144,53 @@ const answers: Readonly<Record<string, Answer>> = {
   getLogger: () => Logger.fromPartial({ currentLevel: 4, launchLevel: 6 }),
   setLogLevel: ({ newLevel }: { newLevel: number }) => ({ currentLevel: newLevel, launchLevel: 6 }),
   resetLogLevel: () => ({ currentLevel: 6, launchLevel: 6 }),
+  getX509AuthorityState: () =>
+    GetX509AuthorityStateResponse.fromPartial({
+      active: authority(skid),
+      old: authority('af7f', 'c0de'),
+    }),
+  prepareX509Authority: () => ({ preparedAuthority: authority(skid, 'c0de') }),
+  activateX509Authority: ({ authorityId }: AuthorityState) =>
+    authorityId === skid
+      ? { activatedAuthority: authority(skid) }
+      : refuse(status.INVALID_ARGUMENT, 'unexpected authority ID'),
+  taintX509Authority: ({ authorityId }: AuthorityState) =>
+    authorityId === 'af7f'
+      ? { taintedAuthority: authority('af7f') }
+      : refuse(
+          status.INVALID_ARGUMENT,
+          'only Old local authorities can be tainted: unsupported local authority status: PREPARED',
+        ),
+  revokeX509Authority: ({ authorityId }: AuthorityState) =>
+    authorityId === 'af7f'
+      ? { revokedAuthority: { ...authority('af7f'), expiresAt: 0n } }
+      : refuse(
+          status.INTERNAL,
+          'failed to revoke X.509 authority: it is not possible to revoke an untainted root CA',
+        ),
+  taintX509UpstreamAuthority: ({ subjectKeyId }: { subjectKeyId: string }) =>
+    subjectKeyId === 'AF7F'
+      ? { upstreamAuthoritySubjectKeyId: 'af7f' }
+      : refuse(status.FAILED_PRECONDITION, 'upstream authority is not configured'),
+  revokeX509UpstreamAuthority: ({ subjectKeyId }: { subjectKeyId: string }) =>
+    subjectKeyId === 'AF7F'
+      ? { upstreamAuthoritySubjectKeyId: 'af7f' }
+      : refuse(status.FAILED_PRECONDITION, 'upstream authority is not configured'),
+  getJwtAuthorityState: () =>
+    GetJWTAuthorityStateResponse.fromPartial({
+      active: authority('F0YduufB'),
+      prepared: authority('NGMvjHNU'),
+    }),
+  prepareJwtAuthority: () => refuse(status.UNIMPLEMENTED, 'JWT functionality is disabled'),
+  activateJwtAuthority: () => ({ activatedAuthority: authority('NGMvjHNU') }),
+  taintJwtAuthority: () => ({ taintedAuthority: { ...authority('F0YduufB'), expiresAt: 0n } }),
+  revokeJwtAuthority: ({ authorityId }: AuthorityState) =>
+    authorityId === 'F0YduufB'
+      ? { revokedAuthority: { ...authority('F0YduufB'), expiresAt: 0n } }
+      : refuse(
+          status.INTERNAL,
+          'failed to revoke JWT authority: no JWT Key found with provided key ID',
+        ),
   getInfo: () =>
     GetInfoResponse.fromPartial({
       uptime: 214,
@@ -150,6 +209,7 @@ const services = [
   AgentService,
   EntryService,
   BundleService,
+  LocalAuthorityService,
   LoggerService,
   DebugService,
 ]

@@ -1,4 +1,5 @@
 import type { AnyCommand, CommandEntry } from '@mini-spire/runtime/cli/command'
+import { authorityCommands } from './localauthority/authority-commands.ts'
 
 type Module = Promise<{ readonly command: AnyCommand }>
 
@@ -50,6 +51,7 @@ export function serverCommands(): readonly CommandEntry[] {
     entry('healthcheck', 'Determines server health status', () => import('./healthcheck.ts')),
     entry('import', "Takes over a SPIRE server's data", () => import('./import/import.ts')),
     entry('jwt mint', 'Mints a JWT-SVID', () => import('./jwt/mint.ts')),
+    ...authorityCommands(),
     entry('logger get', 'Gets the logger details', () => import('./logger/get.ts')),
     entry(
       'logger reset',
