@@ -53,9 +53,14 @@ export class ServerDeployment {
 
   /** Writes the configuration and starts the server. */
   static async start(scene: Scene, options: DeploymentOptions = {}): Promise<ServerDeployment> {
-    const made = new ServerDeployment(scene, await freePort(), options)
+    const made = await ServerDeployment.prepare(scene, options)
     await made.restart()
     return made
+  }
+
+  /** Writes the configuration only; {@link ServerDeployment.restart} starts the server. */
+  static async prepare(scene: Scene, options: DeploymentOptions = {}): Promise<ServerDeployment> {
+    return new ServerDeployment(scene, await freePort(), options)
   }
 
   get daemon(): Daemon {
@@ -63,9 +68,9 @@ export class ServerDeployment {
     return this.#daemon
   }
 
-  /** Starts the server (again) and waits until both of its listeners are up. */
-  async restart(): Promise<void> {
-    const program = this.#options.program ?? ours.server
+  /** Starts the server (again), perhaps as another program, and waits until both of its listeners are up. */
+  async restart(chosen?: Program): Promise<void> {
+    const program = chosen ?? this.#options.program ?? ours.server
     const options = this.#options.env ? { env: this.#options.env } : {}
     this.#daemon = this.scene.start(program, ['run', '-config', this.config], options)
     await this.#daemon.waitFor('Starting Server APIs', { times: 2 })
