@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { root } from './repository.ts'
@@ -50,7 +50,7 @@ export async function goPeer(): Promise<string> {
   return program
 }
 
-const pythonPackage = 'spiffe==0.3.2'
+const pythonPackages: readonly string[] = ['spiffe==0.3.2', 'jeepney==0.9.0']
 
 /** Whether Python cannot make a virtual environment here; says so aloud. */
 export function isPythonMissing(): boolean {
@@ -59,15 +59,17 @@ export function isPythonMissing(): boolean {
     : missingPeer('Python with venv', 'apt-get install python3-venv')
 }
 
-/** Makes a virtual environment with the `spiffe` package and returns its interpreter. */
+/** Makes a virtual environment with the packages that tests use and returns its interpreter. */
 export async function pythonPeer(): Promise<string> {
   const folder = join(peerFolder, 'python')
   const interpreter = join(folder, 'bin', 'python')
-  if (existsSync(join(folder, 'ready'))) return interpreter
+  const ready = join(folder, 'ready')
+  const wanted = pythonPackages.join('\n')
+  if (existsSync(ready) && readFileSync(ready, 'utf8') === wanted) return interpreter
   await run('python3', ['-m', 'venv', folder])
-  await run(interpreter, ['-m', 'pip', 'install', '--quiet', pythonPackage], {
+  await run(interpreter, ['-m', 'pip', 'install', '--quiet', ...pythonPackages], {
     maxBuffer: 16 * 1024 * 1024,
   })
-  await run('touch', [join(folder, 'ready')])
+  writeFileSync(ready, wanted)
   return interpreter
 }

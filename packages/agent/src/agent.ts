@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
 import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
 import { HealthListener } from '@mini-spire/runtime/health/health-listener'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
@@ -188,7 +189,9 @@ export class Agent implements AsyncDisposable {
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'catalog' }),
       joinToken: this.#config.joinToken,
-      hostProc: process.env['HOST_PROC'],
+      http: new HttpClient({ environment: process.env, clock: this.#clock }),
+      environment: process.env,
+      ownUid: process.geteuid?.() ?? -1,
     })
     this.#closers.push(() => {
       for (const attestor of plugins.workloadAttestors)

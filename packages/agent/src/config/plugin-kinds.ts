@@ -32,7 +32,7 @@ export const agentPluginKinds: readonly PluginKind[] = [
     type: 'WorkloadAttestor',
     min: 1,
     max: unlimited,
-    supported: ['unix'],
-    unsupported: ['docker', 'k8s', 'slurm', 'systemd', 'windows'],
+    supported: ['docker', 'k8s', 'slurm', 'systemd', 'unix'],
+    unsupported: ['windows'],
   },
 ]

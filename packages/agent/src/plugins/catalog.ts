@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
@@ -7,7 +6,6 @@ import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { DiskKeyManager } from '@mini-spire/runtime/key-manager/disk/disk-key-manager'
 import type { KeyManager } from '@mini-spire/runtime/key-manager/key-manager'
 import { MemoryKeyManager } from '@mini-spire/runtime/key-manager/memory/memory-key-manager'
-import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf, SpiffeError } from '@mini-spire/sdk/errors'
 import { grpcStatusFromKind, grpcStatusName } from '@mini-spire/sdk/grpc-status'
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
@@ -15,17 +13,16 @@ import { CatalogError } from './catalog-error.ts'
 import { JoinTokenAttestor } from './node-attestor/join-token/join-token.ts'
 import type { NodeAttestor } from './node-attestor/node-attestor.ts'
 import { type NodeCredential, X509PopAttestor } from './node-attestor/x509-pop/x509-pop.ts'
-import { UnixAttestor } from './workload-attestor/unix/unix.ts'
+import {
+  type AttestorSurroundings,
+  workloadAttestorBuiltIns,
+} from './workload-attestor/create-attestor.ts'
 import type { WorkloadAttestor } from './workload-attestor/workload-attestor.ts'
 
 /** What plugins get from their agent. */
-export interface PluginSurroundings {
-  readonly clock: Clock
-  readonly log: Logger
+export interface PluginSurroundings extends AttestorSurroundings {
   /** Replaces the configured node attestor when it is not empty. */
   readonly joinToken: string
-  /** Another place for the proc file system; undefined: `/proc`. */
-  readonly hostProc: string | undefined
 }
 
 /** The plugins of an agent, loaded and configured. */
@@ -36,7 +33,10 @@ export interface AgentPlugins {
   readonly workloadAttestors: readonly WorkloadAttestor[]
 }
 
-type Load<Plugin> = (data: Node | undefined, surroundings: PluginSurroundings) => Promise<Plugin>
+type Load<Plugin> = (
+  data: Node | undefined,
+  surroundings: PluginSurroundings,
+) => Plugin | Promise<Plugin>
 type BuiltIns<Plugin> = ReadonlyMap<string, Load<Plugin>>
 
 const keyManagers: BuiltIns<KeyManager> = new Map<string, Load<KeyManager>>([
@@ -49,9 +49,6 @@ const nodeAttestors: BuiltIns<NodeAttestor> = new Map<string, Load<NodeAttestor>
     (_, { joinToken }) => Promise.resolve(new JoinTokenAttestor({ token: joinToken })),
   ],
   ['x509pop', createX509Pop],
-])
-const workloadAttestors: BuiltIns<WorkloadAttestor> = new Map<string, Load<WorkloadAttestor>>([
-  ['unix', createUnix],
 ])
 
 /**
@@ -72,7 +69,7 @@ export async function loadPlugins(
   }
   const keyManager = exactlyOne('KeyManager', await all('KeyManager', keyManagers))
   const configured = exactlyOne('NodeAttestor', await all('NodeAttestor', nodeAttestors))
-  const attestors = await all('WorkloadAttestor', workloadAttestors)
+  const attestors = await all('WorkloadAttestor', workloadAttestorBuiltIns)
   if (attestors.length === 0) throw badCount('WorkloadAttestor', 'at least 1', 0)
   const { joinToken } = surroundings
   return {
@@ -107,8 +104,9 @@ async function load<P>(
     throw new CatalogError('ERR_PLUGIN_UNKNOWN', text)
   }
   try {
-    const plugin = await builtIn(await dataOf(config), surroundings)
     const fields = { external: false, plugin_name: name, plugin_type: type }
+    const log = surroundings.log.with(fields)
+    const plugin = await builtIn(await dataOf(config), { ...surroundings, log })
     surroundings.log.info('Plugin loaded', fields)
     return plugin
   } catch (cause) {
@@ -166,26 +164,4 @@ async function fetchCredential(address: string, signal: AbortSignal): Promise<No
   using client = new WorkloadApiClient({ address })
   const { chain, privateKey } = await client.fetchX509Svid({ signal })
   return { chain: chain.map(({ raw }) => raw), privateKey }
-}
-
-const unixSchema = {
-  discover_workload_path: { type: 'bool' },
-  workload_size_limit: { type: 'int' },
-} as const
-
-function createUnix(
-  data: Node | undefined,
-  { clock, hostProc }: PluginSurroundings,
-): Promise<WorkloadAttestor> {
-  const { discover_workload_path, workload_size_limit } = decodeSection(unixSchema, data)
-  return Promise.resolve(
-    new UnixAttestor({
-      discoversPath: discover_workload_path,
-      sizeLimitBytes: workload_size_limit,
-      clock,
-      procPath: hostProc || '/proc',
-      passwdPath: '/etc/passwd',
-      groupPath: '/etc/group',
-    }),
-  )
 }

@@ -17,7 +17,7 @@ import type {
 } from '../plugins/workload-attestor/workload-attestor.ts'
 import { WorkloadAttestationError } from './workload-attestation-error.ts'
 
-/** How long one attestor may take; its selectors are then left out, as if it had failed. */
+/** How long one attestor may take, unless it says so itself; its selectors are then left out, as if it had failed. */
 const attestorTimeoutMs = 20_000
 /** How many selector sets are remembered, so that equal workloads share one object. */
 const maxKnownSets = 1024
@@ -139,12 +139,13 @@ export class WorkloadAttestation {
   }
 
   #withDeadline<T>(attestor: WorkloadAttestor, result: Promise<T>): Promise<T> {
+    const { timeoutMs = attestorTimeoutMs } = attestor
     return new Promise((resolve, reject) => {
-      const timer = this.#options.clock.setTimer(attestorTimeoutMs, () =>
+      const timer = this.#options.clock.setTimer(timeoutMs, () =>
         reject(
           new WorkloadAttestationError(
             'ERR_WORKLOAD_ATTESTOR_TIMEOUT',
-            `workloadattestor(${attestor.name}): no answer in ${attestorTimeoutMs / 1000} s`,
+            `workloadattestor(${attestor.name}): no answer in ${timeoutMs / 1000} s`,
           ),
         ),
       )

@@ -11,6 +11,8 @@ export interface WorkloadProcess {
 export interface WorkloadAttestor {
   /** The type of its selectors, such as `unix`. */
   readonly name: string
+  /** How long an answer may take before it is given up. @default 20 seconds */
+  readonly timeoutMs?: number
   /**
    * Says what is known about a process; nothing when the process is none of this attestor's.
    *
