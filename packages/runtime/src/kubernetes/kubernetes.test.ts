@@ -21,13 +21,16 @@ beforeAll(async () => {
   folder = scene.folder()
   const { key, cert, root: ca } = certificate
   const server = createServer({ key, cert, ca, requestCert: true, rejectUnauthorized: false })
-  server.on('request', async (request, response) => {
-    let body = ''
-    for await (const piece of request) body += piece
-    const { method, url, headers } = request
-    const { authorization, 'content-type': type } = headers
-    seen.push(JSON.parse(JSON.stringify({ method, url, authorization, type, body })))
-    response.writeHead(answer.status).end(answer.body)
+  server.on('request', (request, response) => {
+    const pieces: Buffer[] = []
+    request.on('data', (piece: Buffer) => pieces.push(piece))
+    request.on('end', () => {
+      const { method, url, headers } = request
+      const { authorization, 'content-type': type } = headers
+      const body = Buffer.concat(pieces).toString()
+      seen.push(JSON.parse(JSON.stringify({ method, url, authorization, type, body })))
+      response.writeHead(answer.status).end(answer.body)
+    })
   })
   port = await scene.listen(server)
   answer = { status: 200, body: '{"kind":"Pod"}' }
