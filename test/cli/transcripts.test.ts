@@ -1,37 +1,36 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ours } from '../kit/processes.ts'
 import { root } from '../kit/repository.ts'
-import { startFakeDaemon } from './fake-daemon.ts'
-import { parseTranscript, runStep } from './transcripts.ts'
+import { recipes, Stage } from './scenes.ts'
+import { parseTranscript } from './transcripts.ts'
 
-// Every transcript was recorded with SPIRE 1.15.3's own programs against the same fixed answers: `server…` with
-// spire-server, `agent…` with spire-agent.
+// What is expected was recorded with SPIRE 1.15.3's own programs: test/spire/transcripts.test.ts plays the same files with
+// them. Where ours differ on purpose, the transcript says what ours print and why.
 const folder = join(root, 'test/cli/transcripts')
-const scene = mkdtempSync(join(tmpdir(), 'mini-spire-cli-'))
-let daemon: { stop(): void }
+const files = Object.keys(recipes).flatMap((kind) =>
+  readdirSync(join(folder, kind)).map((name) => ({ kind, name: `${kind}/${name}` })),
+)
 
-beforeAll(async () => {
-  daemon = await startFakeDaemon(join(scene, 'api.sock'))
-})
-afterAll(() => {
-  daemon.stop()
-  rmSync(scene, { recursive: true, force: true })
-})
-
-describe.each(readdirSync(folder))('%s', (name) => {
-  const program = name.startsWith('agent') ? ours.agent : ours.server
+describe.concurrent.each(files)('$name', ({ kind, name }) => {
   const steps = parseTranscript(readFileSync(join(folder, name), 'utf8'))
+  let stage: Stage
 
-  it('has steps', () => {
-    expect(steps.length).toBeGreaterThan(0)
+  beforeAll(async () => {
+    stage = await Stage.open(kind, ours)
+  })
+  afterAll(async () => {
+    await stage[Symbol.asyncDispose]()
   })
 
-  it.each(steps)('$args', async ({ args, stdout, stderr, status }) => {
-    const environment = { SPIRE_SERVER_PRIVATE_SOCKET: join(scene, 'api.sock') }
-    const done = await runStep(program.command, program.args, args, environment)
-    expect(done).toEqual({ stdout, stderr, status })
+  it('was recorded, every step of it', () => {
+    expect(steps.length).toBeGreaterThan(0)
+    expect(steps.filter((step) => !step.expected)).toEqual([])
+  })
+
+  const play = recipes[kind]?.isStateless ? it.concurrent : it.sequential
+  play.each(steps)('$command', async ({ command, expected, ours: differing }) => {
+    expect(await stage.run(command)).toEqual(differing ?? expected)
   })
 })

@@ -5,8 +5,9 @@ import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
 import { expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
+import { makeNodeCertificate } from '../kit/node-certificate.ts'
 import { freePort, ours, Scene } from '../kit/processes.ts'
-import { agentIds, fetchUntilServed, makeNodeCertificate, registerUser } from '../spire/programs.ts'
+import { agentIds, fetchUntilServed, registerUser } from '../spire/programs.ts'
 import {
   type Canary,
   jwtCanary,

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
+import { makeNodeCertificate } from '../kit/node-certificate.ts'
 import { ours, type Program, runProgram, Scene } from '../kit/processes.ts'
 import {
   agentIds,
   fetchUntilServed,
   isSpireMissing,
-  makeNodeCertificate,
   pairings,
   registerUser,
   spire,

@@ -39,7 +39,7 @@ export function findSocket(
   return environment[rules.variable ?? ''] || rules.defaultPath
 }
 
-/** How the messages of a failed connection print the path. */
+/** How the messages of a failed connection print the path: `plain` as an absolute one, `slashes` with two more in front. */
 export type PathStyle = 'plain' | 'slashes'
 
 /**
@@ -51,7 +51,7 @@ export async function openSocket(path: string, style: PathStyle): Promise<GrpcCh
   if (path === '') throw unavailable('dial unix: missing address')
   const problem = await probe(path)
   if (problem === undefined) return openUnixChannel(resolve(path))
-  const shown = style === 'slashes' && path.startsWith('/') ? `//${path}` : path
+  const shown = style === 'plain' ? resolve(path) : path.startsWith('/') ? `//${path}` : path
   throw unavailable(`dial unix ${shown}: connect: ${problem}`)
 }
 

@@ -215,9 +215,11 @@ function grpcError(error: unknown): GrpcError {
     return new GrpcError({ statusCode: GrpcStatus.Unknown, statusMessage, cause: error })
   }
   if (code === GrpcStatus.Canceled && details === 'Cancelled on client') return canceled()
+  // Our own deadline, in Go's words: the library says where the call stood, which differs from run to run.
+  const isOurDeadline = code === GrpcStatus.DeadlineExceeded && /^Deadline exceeded/.test(details)
   return new GrpcError({
     statusCode: code,
-    statusMessage: details,
+    statusMessage: isOurDeadline ? 'context deadline exceeded' : details,
     details: detailsFromMetadata(metadata),
   })
 }

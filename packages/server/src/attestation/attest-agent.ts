@@ -3,7 +3,7 @@ import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf, SpiffeError } from '@mini-spire/sdk/errors'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type AttestedNode, isBanned } from '../model/attested-node.ts'
-import { type Selector, selectorKey } from '../model/selector.ts'
+import { compareSelectors, type Selector, selectorKey } from '../model/selector.ts'
 import type {
   NodeAttestation,
   NodeAttestationContext,
@@ -198,7 +198,8 @@ export class AgentAttestation {
     const all = this.#options.agentIdAsSelector
       ? [...evidence.selectors, { type: 'spiffe_id', value: String(id) }]
       : evidence.selectors
-    return [...new Map(all.map((selector) => [selectorKey(selector), selector])).values()]
+    const distinct = new Map(all.map((selector) => [selectorKey(selector), selector]))
+    return [...distinct.values()].sort(compareSelectors)
   }
 }
 

@@ -8,3 +8,14 @@ export interface Selector {
 export function selectorKey(selector: Selector): string {
   return `${selector.type}:${selector.value}`
 }
+
+/** Orders selectors by type, then by value, as {@link Array.sort} wants it. */
+export function compareSelectors(a: Selector, b: Selector): number {
+  return compareText(a.type, b.type) || compareText(a.value, b.value)
+}
+
+/** Orders texts by their code units. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}

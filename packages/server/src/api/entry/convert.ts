@@ -3,6 +3,7 @@ import type { Entry, EntryMask } from '@mini-spire/runtime/proto/spire/api/types
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { checkDnsName } from '../../model/dns-name.ts'
 import type { RegistrationEntry } from '../../model/registration-entry.ts'
+import { compareSelectors, compareText } from '../../model/selector.ts'
 import type { EntryFields, EntryPatch, NewEntry } from '../../registration/entry-draft.ts'
 import { checkHint } from '../../registration/validate-entry.ts'
 import { int64FromProto, int64ToProto } from '../convert-integer.ts'
@@ -59,6 +60,16 @@ export function entryToProto(entry: RegistrationEntry, mask: EntryMask = everyth
     createdAt: mask.createdAt ? int64ToProto(entry.createdAtSeconds) : 0n,
     additionalAttributes: mask.additionalAttributes ? attributesToProto(entry) : undefined,
   }
+}
+
+/**
+ * Writes an entry as the answer of a creation or an update has it: selectors and DNS names sorted, where reading an entry
+ * gives them in the order in which they were written.
+ */
+export function writtenEntryToProto(entry: RegistrationEntry, mask?: EntryMask): Entry {
+  const selectors = [...entry.selectors].sort(compareSelectors)
+  const dnsNames = [...entry.dnsNames].sort(compareText)
+  return entryToProto({ ...entry, selectors, dnsNames }, mask)
 }
 
 /** An entry without any attribute has no message for them, even when it was created with an empty one. */

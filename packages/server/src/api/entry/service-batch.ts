@@ -18,7 +18,12 @@ import { deleteEntries } from '../../registration/delete-entry.ts'
 import type { ItemOutcome, RegistrationState } from '../../registration/registration-state.ts'
 import { updateEntries } from '../../registration/update-entry.ts'
 import { type ItemStatus, itemFailure, okStatus } from '../failure.ts'
-import { entryPatchFromProto, entryToProto, newEntryFromProto } from './convert.ts'
+import {
+  entryPatchFromProto,
+  entryToProto,
+  newEntryFromProto,
+  writtenEntryToProto,
+} from './convert.ts'
 import { auditEntry } from './convert-audit.ts'
 import { entryMessages } from './messages.ts'
 
@@ -53,7 +58,7 @@ function createResult(
 ): BatchCreateEntryResponse_Result {
   switch (outcome.kind) {
     case 'created':
-      return { status: okStatus, entry: entryToProto(outcome.entry, mask) }
+      return { status: okStatus, entry: writtenEntryToProto(outcome.entry, mask) }
     case 'similar': {
       const status = { code: GrpcStatus.AlreadyExists, message: entryMessages.similarExists }
       return { status, entry: entryToProto(outcome.entry, mask) }
@@ -94,7 +99,7 @@ function updateResult(
   mask: EntryMask | undefined,
 ): BatchUpdateEntryResponse_Result {
   if (outcome.kind === 'done') {
-    return { status: okStatus, entry: entryToProto(outcome.entry, mask) }
+    return { status: okStatus, entry: writtenEntryToProto(outcome.entry, mask) }
   }
   const { error } = outcome
   const status = itemFailure(call.log, error.kind, entryMessages.updateFailed, error)

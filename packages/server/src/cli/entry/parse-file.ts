@@ -85,7 +85,8 @@ export function readData(path: string, terminal: Terminal): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new CommandError(osErrorText('open', path, error))
+    const isFolder = error instanceof Error && 'code' in error && error.code === 'EISDIR'
+    throw new CommandError(osErrorText(isFolder ? 'read' : 'open', path, error))
   }
 }
 

@@ -1,0 +1,212 @@
+import { spawn } from 'node:child_process'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { AgentDeployment, type DeploymentOptions, ServerDeployment } from '../kit/deployment.ts'
+import { makeNodeCertificate } from '../kit/node-certificate.ts'
+import { type Finished, type Program, type Programs, Scene } from '../kit/processes.ts'
+import { startFakeDaemon } from './fake-daemon.ts'
+import { type Names, normalise } from './normalise.ts'
+
+/** What stands ready before the first command of a transcript runs. */
+interface Setting {
+  readonly environment: Readonly<Record<string, string>>
+  readonly names: Names
+  readonly stop?: () => void
+}
+
+/** How a kind of scene is set up. */
+interface Recipe {
+  /** Commands change nothing, so that they may run at the same time. */
+  readonly isStateless?: true
+  readonly open: (scene: Scene, programs: Programs) => Promise<Setting>
+}
+
+/** The kinds of scenes: the folders below `transcripts/`. */
+export const recipes: Readonly<Record<string, Recipe>> = {
+  // Nobody listens.
+  alone: {
+    isStateless: true,
+    open: async () => ({ environment: {}, names: {} }),
+  },
+  // A socket behind which fixed answers stand, so that every character of what is printed is known.
+  answers: { isStateless: true, open: openAnswers },
+  server: { open: openServer({}) },
+  'server-short-lived': { open: openServer({ settings: 'ca_ttl = "2m"' }) },
+  'server-without-jwt': { open: openServer({ settings: 'disable_jwt_svids = true' }) },
+  // A server that agents have attested to; the agents are gone again.
+  agents: { open: openAgents },
+  // An agent that serves this user.
+  workload: { open: openWorkload },
+  // An agent that serves nobody.
+  stranger: { open: openStranger },
+}
+
+async function openAnswers(scene: Scene): Promise<Setting> {
+  const socket = scene.path('answers.sock')
+  const daemon = await startFakeDaemon(socket)
+  return {
+    environment: { SPIRE_SERVER_PRIVATE_SOCKET: socket },
+    names: {},
+    stop: () => daemon.stop(),
+  }
+}
+
+function openServer(options: DeploymentOptions): Recipe['open'] {
+  return async (scene, programs) => {
+    const server = await ServerDeployment.start(scene, { ...options, program: programs.server })
+    return settingOf(server)
+  }
+}
+
+function settingOf(server: ServerDeployment, agent?: AgentDeployment): Setting {
+  const agentSockets = agent && {
+    SPIRE_AGENT_PUBLIC_SOCKET: agent.socket,
+    ADMIN_SOCKET: agent.adminSocket,
+  }
+  return {
+    environment: { SPIRE_SERVER_PRIVATE_SOCKET: server.socket, ...agentSockets },
+    names: { port: `${server.port}` },
+  }
+}
+
+async function openAgents(scene: Scene, programs: Programs): Promise<Setting> {
+  const node = makeNodeCertificate(scene.folder, 'node')
+  const folder = scene.path('server')
+  const server = await ServerDeployment.start(scene, {
+    program: programs.server,
+    settings: 'agent_ttl = "5s"',
+    plugins: `
+    DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${folder}/datastore.sqlite3" } }
+    KeyManager "memory" { plugin_data {} }
+    NodeAttestor "join_token" { plugin_data {} }
+    NodeAttestor "x509pop" { plugin_data { ca_bundle_path = "${node.ca}" } }`,
+  })
+  const first = await AgentDeployment.start(scene, server, { program: programs.agent })
+  await first.daemon.stop('SIGKILL')
+  const second = await AgentDeployment.start(scene, server, {
+    name: 'agent-2',
+    program: programs.agent,
+    args: [],
+    plugins: `
+    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
+    KeyManager "memory" { plugin_data {} }
+    WorkloadAttestor "unix" { plugin_data {} }`,
+  })
+  await second.daemon.stop('SIGKILL')
+  return settingOf(server)
+}
+
+async function openWorkload(scene: Scene, programs: Programs): Promise<Setting> {
+  const server = await ServerDeployment.start(scene, { program: programs.server })
+  const token = server.must('token', 'generate', '-spiffeID', 'spiffe://example.org/node')
+  const selector = `unix:uid:${process.getuid?.() ?? 0}`
+  for (const path of ['/workload', '/second']) {
+    const id = `spiffe://example.org${path}`
+    // The Workload API answers in the order of the entries' IDs.
+    const flags = ['-entryID', path.slice(1), '-spiffeID', id, '-selector', selector]
+    const hint = path === '/second' ? ['-hint', 'internal'] : []
+    server.must('entry', 'create', '-parentID', 'spiffe://example.org/node', ...flags, ...hint)
+  }
+  const agent = await AgentDeployment.start(scene, server, {
+    program: programs.agent,
+    args: ['-joinToken', token.split(/\s/)[1] ?? ''],
+  })
+  await untilServed(agent, programs.agent, ['/second', '/workload'])
+  return settingOf(server, agent)
+}
+
+async function openStranger(scene: Scene, programs: Programs): Promise<Setting> {
+  const server = await ServerDeployment.start(scene, { program: programs.server })
+  const agent = await AgentDeployment.start(scene, server, { program: programs.agent })
+  return settingOf(server, agent)
+}
+
+/** Fetches until the agent knows these entries; each try is a process, which paces the loop. */
+async function untilServed(
+  agent: AgentDeployment,
+  program: Program,
+  paths: readonly string[],
+): Promise<void> {
+  const fetchAll = [program.command, ...program.args, 'api', 'fetch', '-output', 'json']
+  let last: Finished | undefined
+  for (let tries = 0; tries < 500; tries++) {
+    // Not synchronously: the agent would wait for us to read its log.
+    last = await run([...fetchAll, '-socketPath', agent.socket], '/', {})
+    if (paths.every((path) => last?.stdout.includes(`example.org${path}"`))) return
+  }
+  throw new Error(`not served: ${last?.stdout}${last?.stderr}`)
+}
+
+/** A scene in which transcripts are played: a working folder, the programs by SPIRE's names, and what its kind adds. */
+export class Stage implements AsyncDisposable {
+  readonly #scene: Scene
+  readonly #setting: Setting
+  readonly #folder: string
+
+  private constructor(scene: Scene, setting: Setting) {
+    this.#scene = scene
+    this.#setting = setting
+    this.#folder = scene.makeFolder('work')
+  }
+
+  /** Sets up a scene of a kind with the programs given. */
+  static async open(kind: string, programs: Programs): Promise<Stage> {
+    const recipe = recipes[kind]
+    if (!recipe) throw new Error(`no recipe for the scene "${kind}"`)
+    const scene = new Scene()
+    try {
+      scene.makeFolder('bin')
+      writeLink(scene.path('bin', 'spire-server'), programs.server)
+      writeLink(scene.path('bin', 'spire-agent'), programs.agent)
+      return new Stage(scene, await recipe.open(scene, programs))
+    } catch (error) {
+      await scene[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Runs a command line in the working folder and returns what it printed, normalised. */
+  async run(command: string): Promise<Finished> {
+    const { stdout, stderr, status } = await run(['bash', '-c', command], this.#folder, {
+      PATH: `${this.#scene.path('bin')}:${process.env['PATH']}`,
+      TZ: 'UTC',
+      LC_ALL: 'C',
+      ...this.#setting.environment,
+    })
+    const names = { ...this.#setting.names, scene: this.#scene.folder }
+    const plain = (text: string): string => normalise(text, names, Date.now())
+    return { stdout: plain(stdout), stderr: plain(stderr), status }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#setting.stop?.()
+    await this.#scene[Symbol.asyncDispose]()
+  }
+}
+
+/** A program under SPIRE's name, as operators' scripts call it. */
+function writeLink(path: string, { command, args }: Program): void {
+  const words = [command, ...args].map((word) => `'${word}'`).join(' ')
+  writeFileSync(path, `#!/bin/sh\nexec ${words} "$@"\n`)
+  chmodSync(path, 0o755)
+}
+
+/** Runs a command to its end, or for half a minute. */
+function run(
+  words: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Finished> {
+  const child = spawn('timeout', ['30', ...words], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (status) => resolve({ stdout, stderr, status }))
+  })
+}
