@@ -14,7 +14,8 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import { AgentAttestation } from './attestation/attest-agent.ts'
 import { pruneNodes } from './attestation/prune-nodes.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
-import { AuthorityManager } from './ca/authority-manager.ts'
+import type { AuthorityManager } from './ca/authority-manager.ts'
+import type { PublishJwtAuthority } from './ca/jwt-publisher.ts'
 import { type PruningOutcome, runCaMaintenance } from './ca/maintenance.ts'
 import { resolveDataStore } from './config/data-store.ts'
 import { defaultServerConfigPath } from './config/load.ts'
@@ -35,8 +36,9 @@ import { cutEvictedAgents } from './transport/agent-evictions.ts'
 import { ClientCertificates } from './transport/client-certificates.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
 import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
+import { type ServerAuthorities, serverAuthorities } from './transport/server-authorities.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
-import { caMetrics, countPruning, measuredKeys } from './transport/server-metrics.ts'
+import { countPruning } from './transport/server-metrics.ts'
 import {
   ServerSvidRotator,
   type ServerSvidSigner,
@@ -139,7 +141,7 @@ export class Server implements AsyncDisposable {
     const store = await this.#openStore()
     checkTrustDomain(this.#registry, trustDomain, this.#log)
     const bundle = new OwnBundle({ trustDomain, store, bundles: this.#registry.bundles })
-    const authorities = this.#authorities(plugins, store, bundle)
+    const { authorities, upstream } = this.#authorities(plugins, store, bundle)
     await authorities.start()
     const issuer = this.#issuer(authorities, store)
     const svid = this.#svidRotator(issuer)
@@ -156,8 +158,11 @@ export class Server implements AsyncDisposable {
       svid,
       certificates,
       registration,
+      publishJwtAuthority: upstream?.publishJwtAuthority,
     })
     this.#run(authorities.run(this.#stopping.signal))
+    const { signal } = this.#stopping
+    if (upstream) this.#run(upstream.run(authorities, () => svid.markTainted(), signal))
     this.#startTasks({ svid, bundle, store, registration })
     await this.#startHealth({ store, bundle, issuer, authorities })
     return addresses
@@ -232,23 +237,20 @@ export class Server implements AsyncDisposable {
     return store
   }
 
-  #authorities(plugins: ServerPlugins, store: Store, bundle: OwnBundle): AuthorityManager {
-    const { trustDomain, caKeyType, jwtKeyType, caTtlMs, caSubject } = this.#config
-    return new AuthorityManager({
-      trustDomain,
-      keyManager: measuredKeys(this.#metrics, plugins.keyManager, this.#clock),
-      bundle,
+  #authorities(plugins: ServerPlugins, store: Store, bundle: OwnBundle): ServerAuthorities {
+    const made = serverAuthorities({
+      config: this.#config,
+      plugins,
+      registry: this.#registry,
       store,
-      journals: this.#registry.journals,
+      bundle,
+      metrics: this.#metrics,
       clock: this.#clock,
-      log: this.#log.with({ subsystem_name: 'ca_manager' }),
-      x509KeyType: caKeyType,
-      jwtKeyType,
-      caTtlSeconds: caTtlMs / 1000,
-      caSubject,
-      isJwtDisabled: this.#config.areJwtSvidsDisabled,
-      metrics: caMetrics(this.#metrics, trustDomain, this.#clock),
+      log: this.#log,
     })
+    const { upstream } = made
+    if (upstream) this.#closers.push(async () => await upstream[Symbol.asyncDispose]())
+    return made
   }
 
   #issuer(authorities: AuthorityManager, store: Store): Issuer {
@@ -294,6 +296,7 @@ export class Server implements AsyncDisposable {
     readonly svid: ServerSvidRotator
     readonly certificates: ClientCertificates
     readonly registration: RegistrationState
+    readonly publishJwtAuthority: PublishJwtAuthority | undefined
   }): Promise<EndpointAddresses> {
     const { plugins, store, bundle, issuer, svid, certificates } = parts
     const { trustDomain, socketPath, bindAddress, bindPort } = this.#config
@@ -314,6 +317,7 @@ export class Server implements AsyncDisposable {
       issuer,
       attestation,
       registration: parts.registration,
+      publishJwtAuthority: parts.publishJwtAuthority,
       svid,
       metrics: this.#metrics,
       clock: this.#clock,

@@ -17,6 +17,8 @@ import {
   serverAndClientAuth,
   subjectAltNames,
   subjectKeyIdentifier,
+  withExtensions,
+  type X509Extension,
 } from './extensions.ts'
 import { type CertificateSigner, type SignatureAlgorithm, signatureAlgorithmOf } from './signer.ts'
 
@@ -32,6 +34,8 @@ export interface CertificateFields {
   /** The one URI SAN: a SPIFFE ID. */
   readonly uri: string
   readonly dnsNames: readonly string[]
+  /** Extensions beside the usual ones, or in the place of those with the same OID. @default none */
+  readonly extraExtensions?: readonly X509Extension[]
 }
 
 /** Who signs: its name as it stands in its own certificate, its key identifier, its key. */
@@ -88,8 +92,9 @@ export class CertificateWriter {
   }
 
   #encode(fields: CertificateFields): Buffer {
-    const { subject, publicKey, uri, dnsNames } = fields
-    const isSubjectEmpty = subject.length === emptyNameLength
+    const { subject, publicKey, extraExtensions } = fields
+    const usual = this.#usualExtensions(fields)
+    const extensions = extraExtensions?.length ? withExtensions(usual, extraExtensions) : usual
     return derSequence(
       version3,
       derUnsigned(fields.serialNumber),
@@ -97,16 +102,18 @@ export class CertificateWriter {
       derSequence(derTime(fields.notBeforeSeconds), derTime(fields.notAfterSeconds)),
       subject,
       publicKey.spki,
-      derElement(
-        extensionsTag,
-        derSequence(
-          this.#beforeKeyId,
-          subjectKeyIdentifier(keyIdentifier(publicKey)),
-          this.#afterKeyId,
-          subjectAltNames({ dnsNames, uris: [uri] }, isSubjectEmpty),
-        ),
-      ),
+      derElement(extensionsTag, derSequence(extensions)),
     )
+  }
+
+  #usualExtensions({ subject, publicKey, uri, dnsNames }: CertificateFields): Buffer {
+    const isSubjectEmpty = subject.length === emptyNameLength
+    return Buffer.concat([
+      this.#beforeKeyId,
+      subjectKeyIdentifier(keyIdentifier(publicKey)),
+      this.#afterKeyId,
+      subjectAltNames({ dnsNames, uris: [uri] }, isSubjectEmpty),
+    ])
   }
 
   #assemble(tbs: Buffer, signature: Uint8Array): Buffer {

@@ -9,23 +9,21 @@ import {
   derTag,
   type PublicKey,
   parsePublicKey,
+  readOid,
 } from '@mini-spire/sdk/x509'
 import { CertificateError } from './certificate-error.ts'
+import { subjectAltNames, withExtensions, type X509Extension } from './extensions.ts'
 import { type DistinguishedName, encodeName, parseName } from './name.ts'
 import { checkSignature } from './signature-check.ts'
 import { type CertificateSigner, signatureAlgorithmOf, signerFromKeyObject } from './signer.ts'
-import {
-  encodeSubjectAltName,
-  parseSubjectAltName,
-  type SubjectAltName,
-} from './subject-alt-name.ts'
+import { parseSubjectAltName, type SubjectAltName } from './subject-alt-name.ts'
 
 /** Longest signing request that is looked at. The longest honest one is a tenth of that. */
 export const maxCsrBytes: number = 256 * 1024
 
 const attributesTag = 0xa0
 const extensionRequest = derOid('1.2.840.113549.1.9.14')
-const subjectAltName = derOid('2.5.29.17')
+const subjectAltName = '2.5.29.17'
 
 /**
  * A certificate signing request [RFC 2986] that was taken apart. It says which key its sender holds, once
@@ -107,12 +105,17 @@ export class Csr {
    * @throws {CertificateError} `ERR_DER_MALFORMED`, `ERR_CSR_MALFORMED` for an extension that is asked for twice
    */
   parseSubjectAltName(): SubjectAltName {
-    const found = this.#requestedExtensions().get(subjectAltName.toString('hex'))
-    return found ? parseSubjectAltName(found) : { uris: [], dnsNames: [] }
+    const found = this.parseExtensions().find(({ oid }) => oid === subjectAltName)
+    return found ? parseSubjectAltName(found.value) : { uris: [], dnsNames: [] }
   }
 
-  #requestedExtensions(): ReadonlyMap<string, Buffer> {
-    const found = new Map<string, Buffer>()
+  /**
+   * The extensions that are asked for, in their order.
+   *
+   * @throws {CertificateError} `ERR_DER_MALFORMED`, `ERR_CSR_MALFORMED` for one that is asked for twice
+   */
+  parseExtensions(): readonly X509Extension[] {
+    const found: X509Extension[] = []
     if (!this.#attributes) return found
     const attributes = this.#cursor.inside(this.#attributes)
     while (!attributes.isAtEnd) {
@@ -126,16 +129,18 @@ export class Csr {
   }
 }
 
-function readExtensions(list: DerCursor, found: Map<string, Buffer>): void {
+function readExtensions(list: DerCursor, found: X509Extension[]): void {
   while (!list.isAtEnd) {
     const extension = list.enter(derTag.sequence)
-    const oid = extension.raw(extension.take(derTag.objectIdentifier)).toString('hex')
-    if (extension.peekTag() === derTag.boolean) extension.take(derTag.boolean)
+    const oid = readOid(extension)
+    const critical =
+      extension.peekTag() === derTag.boolean &&
+      extension.content(extension.take(derTag.boolean))[0] !== 0
     const value = extension.content(extension.take(derTag.octetString))
     extension.finish()
-    if (found.has(oid))
+    if (found.some((one) => one.oid === oid))
       throw malformed('x509: certificate request contains duplicate requested extensions')
-    found.set(oid, value)
+    found.push({ oid, value, critical })
   }
 }
 
@@ -162,6 +167,8 @@ export interface CsrOptions {
   /** A SPIFFE ID to ask for; most signers ignore it. */
   readonly uriSan?: string
   readonly dnsNames?: readonly string[]
+  /** Other extensions to ask for; one of these with the OID of the names takes their place. */
+  readonly extraExtensions?: readonly X509Extension[]
 }
 
 /** Makes a certificate signing request (PKCS#10, DER), signed by the key it is for. */
@@ -178,13 +185,13 @@ export async function buildCsr(options: CsrOptions): Promise<Uint8Array> {
   return derSequence(info, identifier, derBitString(signature))
 }
 
-function requestedExtensions({ uriSan, dnsNames = [], subject = {} }: CsrOptions): Buffer[] {
-  if (uriSan === undefined && dnsNames.length === 0) return []
-  const value = encodeSubjectAltName({ dnsNames, uris: uriSan === undefined ? [] : [uriSan] })
-  const isCritical = Object.keys(subject).length === 0
-  const critical = isCritical ? [Buffer.of(derTag.boolean, 1, 0xff)] : []
-  const octets = derElement(derTag.octetString, value)
-  const extensions = derSequence(derSequence(subjectAltName, ...critical, octets))
+function requestedExtensions(options: CsrOptions): Buffer[] {
+  const { uriSan, dnsNames = [], subject = {}, extraExtensions = [] } = options
+  const hasNames = uriSan !== undefined || dnsNames.length > 0
+  if (!hasNames && extraExtensions.length === 0) return []
+  const names = { dnsNames, uris: uriSan === undefined ? [] : [uriSan] }
+  const usual = hasNames ? subjectAltNames(names, Object.keys(subject).length === 0) : Buffer.of()
+  const extensions = derSequence(withExtensions(usual, extraExtensions))
   return [derSequence(extensionRequest, derElement(derTag.set, extensions))]
 }
 

@@ -1,5 +1,14 @@
-import { derElement, derOid, derSequence, derTag } from '@mini-spire/sdk/x509'
+import { DerCursor, derElement, derOid, derSequence, derTag, readOid } from '@mini-spire/sdk/x509'
 import { encodeSubjectAltName, type SubjectAltName } from './subject-alt-name.ts'
+
+/** An extension of a certificate, as it is written. */
+export interface X509Extension {
+  /** Dotted, such as `1.3.6.1.4.1.311.2`. */
+  readonly oid: string
+  /** The value, DER. */
+  readonly value: Uint8Array
+  readonly critical: boolean
+}
 
 const critical = Buffer.of(derTag.boolean, 1, 0xff)
 
@@ -40,4 +49,29 @@ export function authorityKeyIdentifier(keyId: Uint8Array): Buffer {
 /** Subject alternative names; critical exactly when the subject is empty [RFC 5280 4.2.1.6]. */
 export function subjectAltNames(names: SubjectAltName, isSubjectEmpty: boolean): Buffer {
   return extension('2.5.29.17', isSubjectEmpty, encodeSubjectAltName(names))
+}
+
+/** Certificate policies by their dotted OIDs, without qualifiers. */
+export function certificatePolicies(oids: readonly string[]): X509Extension {
+  const value = derSequence(...oids.map((oid) => derSequence(derOid(oid))))
+  return { oid: '2.5.29.32', value, critical: false }
+}
+
+/** Extensions one after the other, as a certificate or a request lists them. */
+export function encodeExtensions(extensions: readonly X509Extension[]): Buffer {
+  return Buffer.concat(
+    extensions.map(({ oid, value, critical: isCritical }) => extension(oid, isCritical, value)),
+  )
+}
+
+/** Puts extensions after the usual ones (DER, one after the other); one with the same OID takes the place of a usual one. */
+export function withExtensions(usual: Buffer, extra: readonly X509Extension[]): Buffer {
+  const cursor = DerCursor.over(usual)
+  const kept: Buffer[] = []
+  while (!cursor.isAtEnd) {
+    const span = cursor.take(derTag.sequence)
+    const oid = readOid(cursor.inside(span))
+    if (!extra.some((one) => one.oid === oid)) kept.push(cursor.raw(span))
+  }
+  return Buffer.concat([...kept, encodeExtensions(extra)])
 }

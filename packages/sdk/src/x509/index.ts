@@ -14,7 +14,7 @@ export {
   derTime,
   derUnsigned,
 } from './der-writer.ts'
-export type { KeyUsage, SubjectAltNames } from './extensions.ts'
+export { type KeyUsage, readOid, type SubjectAltNames } from './extensions.ts'
 export type { NameConstraints, NameSubtrees } from './name-constraints.ts'
 export { type PemBlock, parsePem, pemDecode, pemEncode } from './pem.ts'
 export {

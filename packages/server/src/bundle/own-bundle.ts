@@ -21,7 +21,8 @@ export interface OwnBundleOptions {
 /** How often a change is tried again when another server changed the bundle meanwhile. */
 const maxAttempts = 16
 
-type Change = (bundle: TrustBundle) => TrustBundle | undefined
+/** A bundle computed from what it is now; undefined: no change. */
+export type Change = (bundle: TrustBundle) => TrustBundle | undefined
 
 /**
  * The trust bundle of the server's own trust domain: what it, and every other server on the same store, signs with.
@@ -54,6 +55,17 @@ export class OwnBundle {
     return await this.#turns.run(() =>
       this.#commitWithRetry((bundle) => withAuthorities(bundle, added), cause),
     )
+  }
+
+  /**
+   * Changes the bundle by a computation that may run again: when others change the bundle meanwhile. It returns undefined to
+   * change nothing, and is given an empty bundle when there is none.
+   *
+   * @returns the bundle afterwards
+   * @throws {OwnBundleError} `ERR_BUNDLE_CONTENDED`; what the computation throws
+   */
+  async update(compute: Change, cause: Cause): Promise<TrustBundle> {
+    return await this.#turns.run(() => this.#commitWithRetry(compute, cause))
   }
 
   /**

@@ -8,6 +8,7 @@ import { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { keyIdentifier, parsePublicKey } from '@mini-spire/sdk/x509'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
+import type { X509Authority } from '../model/trust-bundle.ts'
 import type { Store } from '../store/store.ts'
 import { AuthorityRotation } from './authority-rotation.ts'
 import { CaError } from './ca-error.ts'
@@ -17,6 +18,7 @@ import { type JwtKey, keyIdFromBytes, keyIdLength } from './jwt-key.ts'
 import { jwtKind } from './jwt-kind.ts'
 import { type PublishJwtAuthority, publishLocally } from './jwt-publisher.ts'
 import { LocalAuthorities } from './local-authorities.ts'
+import { leaveTaintedRoots } from './tainted-upstream.ts'
 import type { X509Ca } from './x509-ca.ts'
 import { selfSigningIssuer, type X509CaIssuer } from './x509-ca-issuer.ts'
 import { x509Kind } from './x509-kind.ts'
@@ -136,6 +138,17 @@ export class AuthorityManager {
   /** Whether rotation has failed too often since the start; health check `server.ca.rotator`. */
   get hasFailedTooOften(): boolean {
     return this.#failedRotations > maxFailedRotations
+  }
+
+  /**
+   * Stops signing below roots that the upstream authority has tainted, and marks them in the bundle then.
+   *
+   * @throws whatever kept a new authority from being prepared; to be tried again
+   */
+  async leaveTaintedRoots(tainted: readonly X509Authority[]): Promise<void> {
+    const { bundle, clock, log } = this.#options
+    const options = { rotation: this.#x509, bundle, clock, log }
+    await this.#turns.run(() => leaveTaintedRoots(options, tainted))
   }
 
   /**

@@ -15,6 +15,9 @@ export type CaErrorCode =
   | 'ERR_AUTHORITY_STATUS'
   | 'ERR_UPSTREAM_AUTHORITY'
   | 'ERR_NO_UPSTREAM_AUTHORITY'
+  | 'ERR_UPSTREAM_CA_INVALID'
+  | 'ERR_UPSTREAM_CALL'
+  | 'ERR_UPSTREAM_TIMEOUT'
   | 'ERR_JOURNAL_ENTRY_NOT_FOUND'
 
 const kinds: Record<CaErrorCode, ErrorKind> = {
@@ -31,6 +34,9 @@ const kinds: Record<CaErrorCode, ErrorKind> = {
   ERR_AUTHORITY_UNKNOWN: 'invalid-argument',
   ERR_UPSTREAM_AUTHORITY: 'failed-precondition',
   ERR_NO_UPSTREAM_AUTHORITY: 'failed-precondition',
+  ERR_UPSTREAM_CA_INVALID: 'invalid-argument',
+  ERR_UPSTREAM_CALL: 'internal',
+  ERR_UPSTREAM_TIMEOUT: 'deadline-exceeded',
   ERR_AUTHORITY_STATUS: 'internal',
   ERR_JOURNAL_ENTRY_NOT_FOUND: 'internal',
 }

@@ -54,16 +54,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
     type: 'UpstreamAuthority',
     min: 0,
     max: 1,
-    supported: [],
-    unsupported: [
-      'aws_pca',
-      'awssecret',
-      'cert-manager',
-      'disk',
-      'ejbca',
-      'gcp_cas',
-      'spire',
-      'vault',
-    ],
+    supported: ['disk', 'spire'],
+    unsupported: ['aws_pca', 'awssecret', 'cert-manager', 'ejbca', 'gcp_cas', 'vault'],
   },
 ]

@@ -13,9 +13,15 @@ import { grpcStatusFromKind, grpcStatusName } from '@mini-spire/sdk/grpc-status'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { Certificate } from '@mini-spire/sdk/x509'
 import { CatalogError } from './catalog-error.ts'
+import type { CredentialComposer } from './credential-composer/credential-composer.ts'
 import type { NodeAttestor } from './node-attestor/node-attestor.ts'
 import { X509PopAttestor } from './node-attestor/x509-pop/x509-pop.ts'
 import { readX509PopConfig } from './node-attestor/x509-pop/x509-pop-config.ts'
+import { DiskUpstreamAuthority } from './upstream-authority/disk/disk-authority.ts'
+import { readDiskConfig } from './upstream-authority/disk/disk-config.ts'
+import { SpireUpstreamAuthority } from './upstream-authority/spire/spire-authority.ts'
+import { readSpireConfig } from './upstream-authority/spire/spire-config.ts'
+import type { UpstreamAuthority } from './upstream-authority/upstream-authority.ts'
 
 /** What plugins get from their server. */
 export interface PluginSurroundings {
@@ -31,6 +37,10 @@ export interface ServerPlugins {
   readonly keyManager: KeyManager
   /** By the name under which agents ask for them; join tokens need no plugin. */
   readonly nodeAttestors: ReadonlyMap<string, NodeAttestor>
+  /** Signs the server's CA certificates; undefined: it signs them itself. */
+  readonly upstreamAuthority: UpstreamAuthority | undefined
+  /** In the order in which they are asked. */
+  readonly credentialComposers: readonly CredentialComposer[]
 }
 
 type Load<Plugin> = (data: Node | undefined, surroundings: PluginSurroundings) => Promise<Plugin>
@@ -53,14 +63,28 @@ const nodeAttestors: ReadonlyMap<string, Load<NodeAttestor | undefined>> = new M
   ],
 ])
 
+const upstreamAuthorities: ReadonlyMap<string, Load<UpstreamAuthority>> = new Map<
+  string,
+  Load<UpstreamAuthority>
+>([
+  [
+    'disk',
+    (data, surroundings) =>
+      DiskUpstreamAuthority.open({ ...surroundings, files: readDiskConfig(data) }),
+  ],
+  [
+    'spire',
+    (data, surroundings) =>
+      Promise.resolve(
+        new SpireUpstreamAuthority({ ...surroundings, server: readSpireConfig(data) }),
+      ),
+  ],
+])
+
+const credentialComposers: ReadonlyMap<string, Load<CredentialComposer>> = new Map()
+
 /** Types whose plugins belong to the server but are not built in yet. */
-const otherTypes = [
-  'DataStore',
-  'UpstreamAuthority',
-  'BundlePublisher',
-  'CredentialComposer',
-  'Notifier',
-]
+const otherTypes = ['DataStore', 'BundlePublisher', 'Notifier']
 
 /**
  * Loads and configures the enabled plugins, in the order of the file.
@@ -73,6 +97,8 @@ export async function loadPlugins(
 ): Promise<ServerPlugins> {
   const attestors = new Map<string, NodeAttestor>()
   const managers: KeyManager[] = []
+  const upstreams: UpstreamAuthority[] = []
+  const composers: CredentialComposer[] = []
   for (const config of configs.filter((one) => one.isEnabled)) {
     switch (config.type) {
       case 'KeyManager':
@@ -83,16 +109,33 @@ export async function loadPlugins(
         if (attestor) attestors.set(attestor.name, attestor)
         break
       }
+      case 'UpstreamAuthority':
+        upstreams.push(await load(config, upstreamAuthorities, surroundings))
+        break
+      case 'CredentialComposer':
+        composers.push(await load(config, credentialComposers, surroundings))
+        break
       default:
         checkOtherType(config)
     }
   }
   const [keyManager, ...more] = managers
-  if (!keyManager || more.length > 0) {
-    const text = `plugin type "KeyManager" constraint not satisfied: expected exactly 1 but got ${managers.length}`
-    throw new CatalogError('ERR_PLUGIN_COUNT', text)
+  if (!keyManager || more.length > 0)
+    throw wrongCount('KeyManager', `exactly 1 but got ${managers.length}`)
+  const [upstreamAuthority] = upstreams
+  if (upstreams.length > 1)
+    throw wrongCount('UpstreamAuthority', `at most 1 but got ${upstreams.length}`)
+  return {
+    keyManager,
+    nodeAttestors: attestors,
+    upstreamAuthority,
+    credentialComposers: composers,
   }
-  return { keyManager, nodeAttestors: attestors }
+}
+
+function wrongCount(type: string, expected: string): CatalogError {
+  const text = `plugin type "${type}" constraint not satisfied: expected ${expected}`
+  return new CatalogError('ERR_PLUGIN_COUNT', text)
 }
 
 function checkOtherType({ type, name }: PluginConfig): void {

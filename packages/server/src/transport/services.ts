@@ -15,6 +15,7 @@ import type { AgentAttestation } from '../attestation/attest-agent.ts'
 import { authorize } from '../authorization/authorize.ts'
 import { RateLimits } from '../authorization/rate-limit.ts'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
+import type { PublishJwtAuthority } from '../ca/jwt-publisher.ts'
 import type { LocalAuthorities } from '../ca/local-authorities.ts'
 import type { ResolvedServerConfig } from '../config/resolved-config.ts'
 import type { Issuer } from '../issuance/issuer.ts'
@@ -34,6 +35,8 @@ export interface ServicesOptions {
   readonly registration: RegistrationState
   readonly bundle: OwnBundle
   readonly authorities: LocalAuthorities
+  /** Publishes downstream servers' JWT authorities. @default in the own bundle */
+  readonly publishJwtAuthority?: PublishJwtAuthority | undefined
   readonly issuer: Issuer
   readonly attestation: AgentAttestation
   readonly svid: ServerSvidRotator
@@ -82,7 +85,13 @@ function sharedServices(options: ServicesOptions): EndpointsOptions['services'] 
   const state = { records: registry, store }
   return [
     agentService({ trustDomain, state, attestation, signer: issuer, clock, limit }),
-    bundleService({ trustDomain, state: { registry, store }, ownBundle: bundle, limit }),
+    bundleService({
+      trustDomain,
+      state: { registry, store },
+      ownBundle: bundle,
+      limit,
+      publishJwtAuthority: options.publishJwtAuthority,
+    }),
     entryService({ trustDomain, state: registration }),
     svidService({
       trustDomain,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { writeFileAtomically } from '../../atomic-file.ts'
 import { signerTypeOf } from '../../x509/signer.ts'
+import { keyTypes } from '../key-manager.ts'
 import { KeyManagerError } from '../key-manager-error.ts'
 import { LocalKey } from '../local-key.ts'
 
@@ -79,7 +80,8 @@ function keyFromText(path: string, id: string, value: unknown): LocalKey {
   } catch {
     return refuse('not a PKCS#8 private key')
   }
-  const type = signerTypeOf(key)
+  const found = signerTypeOf(key)
+  const type = keyTypes.find((known) => known === found)
   return type ? new LocalKey(id, type, key) : refuse('neither EC P-256, P-384 nor RSA 2048, 4096')
 }
 

@@ -10,8 +10,8 @@ import type { Bundle } from '@mini-spire/runtime/proto/spire/api/types/bundle'
 import { isSpiffeError } from '@mini-spire/sdk/errors'
 import { causeOf, type ServerCall } from '../../authorization/caller.ts'
 import type { OwnBundle } from '../../bundle/own-bundle.ts'
+import type { PublishJwtAuthority } from '../../ca/jwt-publisher.ts'
 import type { JwtAuthority } from '../../model/trust-bundle.ts'
-import type { Cause } from '../../store/store.ts'
 import { callFailure } from '../failure.ts'
 import {
   bundleToProto,
@@ -40,10 +40,7 @@ export interface BundleServiceOptions extends FederatedOptions {
    *
    * @default appends it to the own bundle
    */
-  readonly publishJwtAuthority?: (
-    authority: JwtAuthority,
-    cause: Cause,
-  ) => Promise<readonly JwtAuthority[]>
+  readonly publishJwtAuthority?: PublishJwtAuthority | undefined
 }
 
 type BundleHandlers = HandlersOf<typeof BundleService, ServerCall>

@@ -1,20 +1,13 @@
+import type { X509Extension } from '@mini-spire/runtime/x509/extensions'
 import type { DistinguishedName } from '@mini-spire/runtime/x509/name'
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
-
-/** An extension that is written as it is; it takes the place of one with the same OID. */
-export interface X509Extension {
-  /** Dotted, such as `1.3.6.1.4.1.311`. */
-  readonly oid: string
-  /** The value, DER. */
-  readonly value: Uint8Array
-  readonly critical: boolean
-}
 
 /** What a composer can change of a CA certificate. */
 export interface X509CaAttributes {
   readonly subject: DistinguishedName
   /** Dotted OIDs; lost in a request to an upstream authority, which has no place for them. */
   readonly policyIdentifiers: readonly string[]
+  /** Written as they are; one takes the place of a usual one with the same OID. */
   readonly extraExtensions: readonly X509Extension[]
 }
 
