@@ -5,7 +5,7 @@ import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry
 import { buildCsr } from '@mini-spire/runtime/x509/csr'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustBundle } from '../model/trust-bundle.ts'
-import type { NodeAttestor } from '../plugins/node-attestor/node-attestor.ts'
+import type { NodeAttestation, NodeAttestor } from '../plugins/node-attestor/node-attestor.ts'
 import type { AttestationApi, ServerApi } from '../server-api/server-api.ts'
 import type { AgentStorage } from '../storage/agent-state.ts'
 import { findKeyOf, generateNextKey } from './agent-keys.ts'
@@ -93,19 +93,17 @@ export class AgentIdentity {
       const key = await generateNextKey(keys, this.#svid?.key)
       const csr = await buildCsr({ key, subject: csrSubject })
       const api = connect(trust)
+      let attestation: NodeAttestation | undefined
       try {
-        const attestation = await attestor.begin({ signal })
-        const { chain, isReattestable } = await api.attest({
-          type: attestor.name,
-          attestation,
-          csr,
-          signal,
-        })
+        attestation = await attestor.begin({ signal })
+        const request = { type: attestor.name, attestation, csr, signal }
+        const { chain, isReattestable } = await api.attest(request)
         const svid = agentSvidFrom({ chain, key, isReattestable })
         const bundle = await updatedBundle(api, signal)
         await this.#accept(svid)
         return bundle
       } finally {
+        attestation?.end?.()
         api.close()
       }
     })

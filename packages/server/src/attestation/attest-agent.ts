@@ -9,6 +9,7 @@ import type {
   NodeAttestationContext,
   NodeAttestor,
 } from '../plugins/node-attestor/node-attestor.ts'
+import { alreadyUsed } from '../plugins/node-attestor/trust-on-first-use.ts'
 import type { Cause, Mutation } from '../store/store.ts'
 import { isInAttestorNamespace, parseAgentId } from './agent-id.ts'
 import type { AgentSvid, AgentSvidSigner } from './agent-svid-signer.ts'
@@ -27,7 +28,7 @@ export interface AttestAgentRequest {
 }
 
 /** What one attestation knows of its call. */
-export interface AttestAgentContext extends NodeAttestationContext {
+export interface AttestAgentContext extends Omit<NodeAttestationContext, 'isAttested'> {
   readonly cause: Cause
   readonly log: Logger
   /** Told as soon as the agent's ID is known, whatever comes after. */
@@ -57,6 +58,8 @@ interface Evidence {
   readonly canReattest: boolean
   /** Hash of the token that is used up by this attestation. */
   readonly tokenHash?: string
+  /** Whether an agent that is attested already is refused. */
+  readonly isTrustedOnFirstUse?: boolean
 }
 
 /**
@@ -132,13 +135,27 @@ export class AgentAttestation {
         `error getting node attestor: could not find node attestor type ${JSON.stringify(type)}`,
       )
     }
-    const found = await refusalsOf(attestor.name, () => attestor.attest(request.payload, context))
+    const found = await refusalsOf(attestor.name, () =>
+      attestor.attest(request.payload, this.#attestorContext(context)),
+    )
     if (found.agentId === '') {
       const text = `nodeattestor(${attestor.name}): plugin response missing agent ID`
       throw new NodeRefusedError('internal', text)
     }
     const selectors = found.selectorValues.map((value) => ({ type: attestor.name, value }))
-    return { agentId: found.agentId, selectors, canReattest: found.canReattest }
+    const { agentId, canReattest, isTrustedOnFirstUse = false } = found
+    return { agentId, selectors, canReattest, isTrustedOnFirstUse }
+  }
+
+  #attestorContext(context: AttestAgentContext): NodeAttestationContext {
+    const { nodes } = this.#options.state.records
+    return {
+      challenge: (challenge) => context.challenge(challenge),
+      clientIp: context.clientIp,
+      untrustedHost: context.untrustedHost,
+      signal: context.signal,
+      isAttested: (agentId) => nodes.find(agentId) !== undefined,
+    }
   }
 
   async #admit(
@@ -155,7 +172,9 @@ export class AgentAttestation {
         node_attestor_type: request.attestationType,
       })
     }
-    refuseBanned(state.records.nodes.find(String(id)))
+    const known = state.records.nodes.find(String(id))
+    if (known && evidence.isTrustedOnFirstUse) throw usedBefore(request.attestationType)
+    refuseBanned(known)
     const svid = await signer.issueAgentSvid({ spiffeId: id, csr: request.csr, requester: '' })
     await this.#store(request.attestationType, id, evidence, svid, context.cause)
     return { svid, canReattest: evidence.canReattest }
@@ -171,6 +190,7 @@ export class AgentAttestation {
     const { state } = this.#options
     for (let attempt = 1; ; attempt++) {
       const existing = state.records.nodes.find(String(id))
+      if (existing && evidence.isTrustedOnFirstUse) throw usedBefore(attestationType)
       refuseBanned(existing)
       const node: AttestedNode = {
         spiffeId: id,
@@ -212,6 +232,10 @@ function refuseBanned(node: AttestedNode | undefined): void {
   if (node && isBanned(node)) {
     throw new AttestationError('ERR_AGENT_BANNED', 'failed to attest: agent is banned')
   }
+}
+
+function usedBefore(attestor: string): NodeRefusedError {
+  return new NodeRefusedError('permission-denied', `nodeattestor(${attestor}): ${alreadyUsed}`)
 }
 
 function tokenRefused(): AttestationError {

@@ -36,10 +36,7 @@ interface Scene {
 }
 
 async function scene(
-  options: {
-    readonly attest?: () => Promise<NodeAttestation>
-    readonly agentIdAsSelector?: boolean
-  } = {},
+  options: { readonly attest?: NodeAttestor['attest']; readonly agentIdAsSelector?: boolean } = {},
 ): Promise<Scene> {
   const time = { ms: 1_700_000_000_000 }
   const clock: Clock = {
@@ -248,6 +245,35 @@ describe('an attestation', () => {
     const { attest, signed } = await scene({ attest: () => Promise.resolve(found) })
     await expect(attest()).rejects.toMatchObject({ kind: 'internal', message })
     expect(signed()).toBe(0)
+  })
+
+  it('with evidence that counts once makes one agent, however many attempts run side by side [gate 4]', async () => {
+    const evidence = { agentId: podAgent, selectorValues: [], canReattest: false }
+    const { attest, registry } = await scene({
+      attest: () => Promise.resolve({ ...evidence, isTrustedOnFirstUse: true }),
+    })
+    const results = await Promise.allSettled(Array.from({ length: 200 }, attest))
+    expect(results.filter((one) => one.status === 'fulfilled')).toHaveLength(1)
+    const secondUse = expect.objectContaining({
+      kind: 'permission-denied',
+      message: 'nodeattestor(pod): attestation data has already been used to attest an agent',
+    })
+    for (const one of results) if (one.status === 'rejected') expect(one.reason).toEqual(secondUse)
+    expect(registry.nodes.count()).toBe(1)
+    await expect(attest()).rejects.toEqual(secondUse)
+  })
+
+  it('tells the attestor whether an agent is attested already', async () => {
+    const seen: boolean[] = []
+    const { attest } = await scene({
+      attest: (_, { isAttested }) => {
+        seen.push(isAttested(podAgent))
+        return Promise.resolve({ agentId: podAgent, selectorValues: [], canReattest: true })
+      },
+    })
+    await attest()
+    await attest()
+    expect(seen).toEqual([false, true])
   })
 
   it('stores each selector once, under the attestor’s name', async () => {

@@ -6,6 +6,8 @@ export interface NodeAttestationContext {
   readonly clientIp: string
   /** The `:authority` that the client sent. Not authenticated: never decide by it. */
   readonly untrustedHost: string
+  /** Whether an agent of this ID has been attested already. */
+  isAttested(agentId: string): boolean
   /** Aborts when the agent has gone. */
   readonly signal: AbortSignal
 }
@@ -17,6 +19,8 @@ export interface NodeAttestation {
   readonly selectorValues: readonly string[]
   /** Whether the same node may attest again without an operator's help; such an agent cannot renew. */
   readonly canReattest: boolean
+  /** Whether the evidence counts once: an agent that is attested already is refused, however many ask at once. */
+  readonly isTrustedOnFirstUse?: boolean
 }
 
 /**

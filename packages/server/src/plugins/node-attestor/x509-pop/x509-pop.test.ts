@@ -105,6 +105,7 @@ function answering(key: KeyObject, clientIp = ''): NodeAttestationContext {
   return {
     clientIp,
     untrustedHost: '',
+    isAttested: () => false,
     signal: new AbortController().signal,
     challenge: (bytes) => {
       const { ecdsa_signature: asked } = JSON.parse(new TextDecoder().decode(bytes))
