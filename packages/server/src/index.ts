@@ -1,3 +1,4 @@
 export type { RegistrationEntry } from './model/registration-entry.ts'
-export { type RunServerOptions, runServer, Server, type ServerOptions } from './server.ts'
+export { type RunServerOptions, runServer } from './run-server.ts'
+export { Server, type ServerOptions } from './server.ts'
 export type { EndpointAddresses } from './transport/endpoints.ts'

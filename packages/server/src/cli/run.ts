@@ -10,7 +10,7 @@ import { version } from '@mini-spire/runtime/version'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { loadServerConfig } from '../config/load.ts'
 import type { ResolvedServerConfig } from '../config/resolved-config.ts'
-import { runServer } from '../server.ts'
+import { runServer } from '../run-server.ts'
 import { runFlags } from './run-flags.ts'
 
 /** `run`: a configuration error is a line on standard error; what goes wrong later stands in the log. */
