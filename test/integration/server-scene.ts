@@ -159,7 +159,7 @@ export class ServerScene implements AsyncDisposable {
       proxyProtocolTrustedCidrs: [],
       nodePruning: undefined,
       rateLimit: { attestation: false, signing: true },
-      federation: { bundleEndpoint: undefined, federatesWith: [] },
+      federation: { bundleEndpoint: undefined, federatesWith: [], redirectsMayLeadTo: [] },
       experimental: {
         usesAgentSpiffeIdAsSelector: false,
         cacheReloadIntervalMs: undefined,

@@ -6,6 +6,7 @@ import { systemClock } from '@mini-spire/runtime/clock'
 import { checkPlugins } from '@mini-spire/runtime/config/check-plugins'
 import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
 import { HealthListener } from '@mini-spire/runtime/health/health-listener'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
@@ -21,6 +22,8 @@ import { resolveDataStore } from './config/data-store.ts'
 import { defaultServerConfigPath } from './config/load.ts'
 import { serverPluginKinds } from './config/plugin-kinds.ts'
 import type { NodePruningConfig, ResolvedServerConfig } from './config/resolved-config.ts'
+import { BundleManager } from './federation/bundle-manager.ts'
+import { RemoteAddresses } from './federation/remote-addresses.ts'
 import { refuseIncompleteImport } from './import/import-marker.ts'
 import { refuseUnimportedDatabase } from './import/refuse-spire-database.ts'
 import { Issuer } from './issuance/issuer.ts'
@@ -149,6 +152,7 @@ export class Server implements AsyncDisposable {
     this.#svid = svid
     const pending = new PendingEntries()
     const registration = { registry: this.#registry, store, clock: this.#clock, pending }
+    const bundleManager = this.#bundleManager(store)
     const addresses = await this.#listen({
       plugins,
       store,
@@ -159,7 +163,9 @@ export class Server implements AsyncDisposable {
       certificates,
       registration,
       publishJwtAuthority: upstream?.publishJwtAuthority,
+      bundleManager,
     })
+    this.#run(bundleManager.run(this.#stopping.signal))
     this.#run(authorities.run(this.#stopping.signal))
     const { signal } = this.#stopping
     if (upstream) this.#run(upstream.run(authorities, () => svid.markTainted(), signal))
@@ -287,6 +293,21 @@ export class Server implements AsyncDisposable {
     })
   }
 
+  #bundleManager(store: Store): BundleManager {
+    const { trustDomain, federation } = this.#config
+    return new BundleManager({
+      trustDomain,
+      federatesWith: federation.federatesWith,
+      state: { registry: this.#registry, store },
+      http: new HttpClient({ environment: process.env, clock: this.#clock }),
+      remoteAddresses: new RemoteAddresses({ allowed: federation.redirectsMayLeadTo }),
+      metrics: this.#metrics,
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'bundle_client' }),
+      chance: () => randomInt(1000) / 1000,
+    })
+  }
+
   async #listen(parts: {
     readonly plugins: ServerPlugins
     readonly store: Store
@@ -297,6 +318,7 @@ export class Server implements AsyncDisposable {
     readonly certificates: ClientCertificates
     readonly registration: RegistrationState
     readonly publishJwtAuthority: PublishJwtAuthority | undefined
+    readonly bundleManager: BundleManager
   }): Promise<EndpointAddresses> {
     const { plugins, store, bundle, issuer, svid, certificates } = parts
     const { trustDomain, socketPath, bindAddress, bindPort } = this.#config
@@ -318,6 +340,7 @@ export class Server implements AsyncDisposable {
       attestation,
       registration: parts.registration,
       publishJwtAuthority: parts.publishJwtAuthority,
+      bundleManager: parts.bundleManager,
       svid,
       metrics: this.#metrics,
       clock: this.#clock,
@@ -393,57 +416,4 @@ export class Server implements AsyncDisposable {
       this.#log.error('A task of the server has failed', { error: messageOf(error) })
     })
   }
-}
-
-/** Options of {@link runServer}. */
-export interface RunServerOptions extends ServerOptions {
-  /** Ends the server when it aborts, also while it starts. */
-  readonly signal: AbortSignal
-}
-
-/**
- * Runs a server until the signal aborts.
- *
- * @returns the exit code: 0 after a graceful stop, 1 when it could not start
- */
-export async function runServer(
-  config: ResolvedServerConfig,
-  options: RunServerOptions,
-): Promise<number> {
-  const { log, signal, version } = options
-  tightenUmask(log)
-  log.info('Configured', {
-    admin_ids: `[${config.adminIds.join(' ')}]`,
-    data_dir: config.dataDir,
-    launch_log_level: log.level,
-    version,
-  })
-  const server = new Server(config, options)
-  try {
-    await server.start()
-  } catch (error) {
-    if (!signal.aborted) {
-      log.error('Fatal run error', { error: messageOf(error) })
-      log.error('Server crashed', { error: messageOf(error) })
-      return 1
-    }
-  }
-  if (!signal.aborted) {
-    await new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-  }
-  await server.stop()
-  log.info('Server stopped gracefully')
-  return 0
-}
-
-/** Nothing the server makes may be read or written by others. */
-function tightenUmask(log: RootLogger): void {
-  const least = 0o027
-  const current = process.umask()
-  if ((current & least) === least) return
-  const octal = (mask: number): string => mask.toString(8).padStart(4, '0')
-  log.warn(`Current umask ${octal(current)} is too permissive; setting umask ${octal(least)}`)
-  process.umask(current | least)
 }

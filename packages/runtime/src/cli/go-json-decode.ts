@@ -4,6 +4,8 @@ import { CommandError } from './usage-error.ts'
 /** What a member of a JSON object may be, and its name in Go's messages. */
 export type JsonShape =
   | { readonly kind: 'string' | 'bool' | 'int32' | 'int64' }
+  /** Any value, taken as it is. */
+  | { readonly kind: 'raw' }
   | { readonly kind: 'list'; readonly element: JsonShape }
   | {
       readonly kind: 'object'
@@ -43,6 +45,8 @@ function decode(value: unknown, shape: JsonShape, place: Place): unknown {
     case 'int32':
     case 'int64':
       return isInteger(value, shape.kind) ? value : refuse(value, shape.kind, place)
+    case 'raw':
+      return value
     case 'list':
       if (!Array.isArray(value)) return refuse(value, typeOf(shape), place)
       return value.map((element) => decode(element, shape.element, place))

@@ -3,7 +3,6 @@ import type { LogLevel } from '@mini-spire/runtime/log/logger'
 import { HealthService } from '@mini-spire/runtime/proto/grpc/health/v1/health'
 import { DebugService } from '@mini-spire/runtime/proto/spire/api/server/debug/v1/debug'
 import { LoggerService } from '@mini-spire/runtime/proto/spire/api/server/logger/v1/logger'
-import { TrustDomainService } from '@mini-spire/runtime/proto/spire/api/server/trustdomain/v1/trustdomain'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { putEntry, testCause, testEntry, testNode } from '../store/store.test-kit.ts'
@@ -11,7 +10,6 @@ import { ApiScene, failureOf } from './api.test-kit.ts'
 import { debugService } from './debug/service.ts'
 import { healthService } from './health/service.ts'
 import { loggerService } from './logger/service.ts'
-import { trustDomainService } from './trustdomain/service.ts'
 
 let scene: ApiScene
 beforeEach(() => {
@@ -128,16 +126,5 @@ describe('Debug', () => {
     expect(await client.getInfo({})).toEqual(info)
     scene.clock.advance(1)
     expect(await client.getInfo({})).toMatchObject({ entriesCount: 0, uptime: 5 })
-  })
-})
-
-describe('services of later issues', () => {
-  it('answer Unimplemented', async () => {
-    const channel = await scene.serve(trustDomainService)
-    const client = createClient(TrustDomainService, channel)
-    expect(await failureOf(client.refreshBundle({ trustDomain: 'x' }))).toEqual({
-      code: 12,
-      message: 'method RefreshBundle not implemented',
-    })
   })
 })

@@ -11,6 +11,7 @@ import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type {
   BundleEndpointConfig,
   BundleEndpointProfile,
+  Cidr,
   FederatesWithConfig,
   ResolvedServerConfig,
 } from './resolved-config.ts'
@@ -42,16 +43,22 @@ export function checkFederation(server: ServerKeys): void {
 /** The `federation` block, parsed. @throws {ConfigError} */
 export function resolveFederation(
   server: ServerKeys,
+  own: TrustDomain,
   log: Logger,
 ): ResolvedServerConfig['federation'] {
   const keys = server.federation
-  if (!keys) return { bundleEndpoint: undefined, federatesWith: [] }
+  if (!keys) return { bundleEndpoint: undefined, federatesWith: [], redirectsMayLeadTo: [] }
   const bundleEndpoint =
     keys.bundle_endpoint && resolveEndpoint(keys.bundle_endpoint, server.data_dir, log)
   const federatesWith = [...keys.federates_with].map(([name, relationship]) =>
     resolveRelationship(name, relationship),
   )
-  return { bundleEndpoint, federatesWith }
+  const self = federatesWith.find(({ trustDomain }) => trustDomain.equals(own))
+  if (self) {
+    throw invalid(`federation.federates_with["${own}"] is the trust domain of this server itself`)
+  }
+  const redirectsMayLeadTo = keys.redirects_may_lead_to.map(parseCidr)
+  return { bundleEndpoint, federatesWith, redirectsMayLeadTo }
 }
 
 function resolveEndpoint(keys: EndpointKeys, dataDir: string, log: Logger): BundleEndpointConfig {
@@ -160,6 +167,17 @@ function resolveRelationship(
       `error parsing federation relationship for trust domain ${quoteGo(name)}: ${messageOf(error)}`,
     )
   }
+}
+
+function parseCidr(text: string): Cidr {
+  const [network = '', prefix = '', ...rest] = text.split('/')
+  const bits = isIP(network) === 4 ? 32 : isIP(network) === 6 ? 128 : -1
+  if (rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits) {
+    return `${network}/${Number(prefix)}`
+  }
+  throw invalid(
+    `federation.redirects_may_lead_to: ${quoteGo(text)} is not a network as address/prefix`,
+  )
 }
 
 function parseName(name: string): TrustDomain {

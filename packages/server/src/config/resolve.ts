@@ -58,7 +58,7 @@ export async function resolveServerConfig(
   const log = openConfiguredLog(logConfig, options.openLog)
   const bindAddress = await resolveBindAddress(server.bind_address, server.bind_port)
   const trustDomain = parseTrustDomain(server.trust_domain, log)
-  const federation = resolveFederation(server, log)
+  const federation = resolveFederation(server, trustDomain, log)
   const timing = resolveTiming(server, log)
   const keys = resolveKeyTypes(server)
   const caSubject = resolveCaSubject(server, log)

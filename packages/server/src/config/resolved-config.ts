@@ -52,6 +52,9 @@ export interface BundleEndpointConfig {
   readonly profile: BundleEndpointProfile
 }
 
+/** A network as `address/prefix`. */
+export type Cidr = `${string}/${number}`
+
 /** A static federation relationship. */
 export interface FederatesWithConfig {
   readonly trustDomain: TrustDomain
@@ -104,6 +107,8 @@ export interface ResolvedServerConfig {
   readonly federation: {
     readonly bundleEndpoint: BundleEndpointConfig | undefined
     readonly federatesWith: readonly FederatesWithConfig[]
+    /** Networks of ours that a bundle endpoint may redirect to. */
+    readonly redirectsMayLeadTo: readonly Cidr[]
   }
   readonly experimental: ServerExperimentalConfig
   readonly profiling: ProfilingConfig

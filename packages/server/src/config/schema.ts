@@ -78,6 +78,10 @@ const own = {
           bundle_endpoint_profile: { type: 'node', doc: 'https_spiffe or https_web' },
         },
       },
+      redirects_may_lead_to: {
+        type: 'strings',
+        doc: 'networks (CIDR) of ours that a bundle endpoint may redirect to; default none; mini-spire only',
+      },
     },
   },
   disable_jwt_svids: { type: 'bool', doc: 'issues no JWT-SVIDs' },

@@ -11,7 +11,6 @@ export function refuseUnsupported(file: ServerFile, config: ResolvedServerConfig
   const { experimental } = file.server
   const refused: readonly (readonly [string, boolean])[] = [
     ['federation.bundle_endpoint', config.federation.bundleEndpoint !== undefined],
-    ['federation.federates_with', config.federation.federatesWith.length > 0],
     ['proxy_protocol_trusted_cidrs', config.proxyProtocolTrustedCidrs.length > 0],
     ['experimental.auth_opa_policy_engine', experimental.auth_opa_policy_engine !== undefined],
     ['experimental.require_pq_kem', experimental.require_pq_kem],

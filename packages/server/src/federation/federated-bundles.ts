@@ -4,10 +4,11 @@ import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Cause, Mutation, Store } from '../store/store.ts'
+import { commit, withRetries } from './commit.ts'
 import { FederatedBundleError } from './federated-bundle-error.ts'
 
 /** What the bundles of other trust domains are read from and written to. */
-export interface FederationState {
+export interface FederatedBundleState {
   readonly registry: Pick<Registry, 'bundles' | 'entries'>
   readonly store: Pick<Store, 'commit'>
 }
@@ -15,16 +16,13 @@ export interface FederationState {
 /** What happens to entries that federate with a trust domain whose bundle is deleted. */
 export type DeleteMode = 'restrict' | 'delete' | 'dissociate'
 
-/** How often a change is tried anew because another one came first. Each round somebody has succeeded. */
-const maxAttempts = 100
-
 /**
  * Stores the bundle of a trust domain that has none.
  *
  * @throws {FederatedBundleError} `ERR_FEDERATED_BUNDLE_EXISTS`, `ERR_FEDERATED_BUNDLE_NOT_STORED`
  */
 export async function createFederatedBundle(
-  state: FederationState,
+  state: FederatedBundleState,
   bundle: TrustBundle,
   cause: Cause,
 ): Promise<TrustBundle> {
@@ -42,7 +40,7 @@ export async function createFederatedBundle(
  * @throws {FederatedBundleError} `ERR_FEDERATED_BUNDLE_NOT_STORED`
  */
 export async function setFederatedBundle(
-  state: FederationState,
+  state: FederatedBundleState,
   bundle: TrustBundle,
   cause: Cause,
 ): Promise<TrustBundle> {
@@ -57,7 +55,7 @@ export async function setFederatedBundle(
  * @throws {FederatedBundleError} `ERR_FEDERATED_BUNDLE_NOT_FOUND`, `ERR_FEDERATED_BUNDLE_NOT_STORED`
  */
 export async function updateFederatedBundle(
-  state: FederationState,
+  state: FederatedBundleState,
   trustDomain: TrustDomain,
   fields: Partial<Omit<TrustBundle, 'trustDomain'>>,
   cause: Cause,
@@ -67,7 +65,7 @@ export async function updateFederatedBundle(
     const after = { ...before, ...fields }
     const error = await commit(state, cause, [putBundle(after, { unchanged: before })])
     return { error, result: after }
-  })
+  }, notStored)
 }
 
 /**
@@ -79,7 +77,7 @@ export async function updateFederatedBundle(
  *   `ERR_FEDERATED_BUNDLE_NOT_STORED`
  */
 export async function deleteFederatedBundle(
-  state: FederationState,
+  state: FederatedBundleState,
   trustDomain: TrustDomain,
   mode: DeleteMode,
   cause: Cause,
@@ -94,7 +92,7 @@ export async function deleteFederatedBundle(
       { op: 'delete', kind: 'bundle', key: trustDomain.name, expect: { unchanged: bundle } },
     ])
     return { error, result: undefined }
-  })
+  }, notStored)
 }
 
 function releaseOf(entry: RegistrationEntry, trustDomain: TrustDomain, mode: DeleteMode): Mutation {
@@ -106,7 +104,7 @@ function releaseOf(entry: RegistrationEntry, trustDomain: TrustDomain, mode: Del
   return { op: 'put', kind: 'entry', key, value, expect }
 }
 
-function find(state: FederationState, { name }: TrustDomain): TrustBundle {
+function find(state: FederatedBundleState, { name }: TrustDomain): TrustBundle {
   const bundle = state.registry.bundles.find(name)
   if (bundle) return bundle
   throw new FederatedBundleError('ERR_FEDERATED_BUNDLE_NOT_FOUND', 'bundle not found')
@@ -119,36 +117,12 @@ function inUse(count: number): FederatedBundleError {
   )
 }
 
-function putBundle(
+/** The write of a bundle. */
+export function putBundle(
   value: TrustBundle,
   expect: 'any' | 'absent' | { readonly unchanged: TrustBundle },
 ): Mutation {
   return { op: 'put', kind: 'bundle', key: value.trustDomain.name, value, expect }
-}
-
-async function commit(
-  state: FederationState,
-  cause: Cause,
-  mutations: readonly Mutation[],
-): Promise<unknown> {
-  try {
-    const [error] = await state.store.commit([{ cause, mutations }])
-    return error
-  } catch (error) {
-    return error
-  }
-}
-
-async function withRetries<Result>(
-  attempt: () => Promise<{ readonly error: unknown; readonly result: Result }>,
-): Promise<Result> {
-  for (let count = 1; ; count++) {
-    const { error, result } = await attempt()
-    if (error === undefined) return result
-    const isLostRace =
-      isSpiffeError(error, 'ERR_RECORD_CHANGED') || isSpiffeError(error, 'ERR_RECORD_NOT_FOUND')
-    if (!isLostRace || count === maxAttempts) throw notStored(error)
-  }
 }
 
 function notStored(cause: unknown): FederatedBundleError {

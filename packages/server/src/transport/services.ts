@@ -18,6 +18,7 @@ import type { OwnBundle } from '../bundle/own-bundle.ts'
 import type { PublishJwtAuthority } from '../ca/jwt-publisher.ts'
 import type { LocalAuthorities } from '../ca/local-authorities.ts'
 import type { ResolvedServerConfig } from '../config/resolved-config.ts'
+import type { BundleManager } from '../federation/bundle-manager.ts'
 import type { Issuer } from '../issuance/issuer.ts'
 import type { RegistrationState } from '../registration/registration-state.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -37,6 +38,7 @@ export interface ServicesOptions {
   readonly authorities: LocalAuthorities
   /** Publishes downstream servers' JWT authorities. @default in the own bundle */
   readonly publishJwtAuthority?: PublishJwtAuthority | undefined
+  readonly bundleManager: BundleManager
   readonly issuer: Issuer
   readonly attestation: AgentAttestation
   readonly svid: ServerSvidRotator
@@ -72,6 +74,7 @@ export function serverServices(
 
 function sharedServices(options: ServicesOptions): EndpointsOptions['services'] {
   const { config, registry, store, bundle, issuer, attestation, registration } = options
+  const { bundleManager } = options
   const { trustDomain, areJwtSvidsDisabled, rateLimit } = config
   const { metrics, clock } = options
   const waitKeys = new MetricKeys(rateLimitMetricKey)
@@ -101,7 +104,7 @@ function sharedServices(options: ServicesOptions): EndpointsOptions['services'] 
       areJwtSvidsDisabled,
       limit,
     }),
-    trustDomainService(),
     localAuthorityService({ authorities: options.authorities }),
+    trustDomainService({ trustDomain, state: { registry, store }, follower: bundleManager }),
   ]
 }

@@ -14,7 +14,7 @@ import {
   createFederatedBundle,
   type DeleteMode,
   deleteFederatedBundle,
-  type FederationState,
+  type FederatedBundleState,
   setFederatedBundle,
   updateFederatedBundle,
 } from '../../federation/federated-bundles.ts'
@@ -28,7 +28,7 @@ import { bundleMessages, ownTrustDomainMessage } from './messages.ts'
 /** What the methods on federated bundles work on. */
 export interface FederatedOptions {
   readonly trustDomain: TrustDomain
-  readonly state: FederationState
+  readonly state: FederatedBundleState
 }
 
 /** A page of the bundles of other trust domains. The own one is left out after the page is cut: pages may be short. */
@@ -86,7 +86,7 @@ interface WriteKind {
   /** What the log says of success, and at which level. */
   readonly done: readonly ['debug' | 'info', string]
   write(
-    state: FederationState,
+    state: FederatedBundleState,
     bundle: TrustBundle,
     mask: BundleMask | undefined,
     cause: Cause,
