@@ -1,8 +1,11 @@
-import { createHash } from 'node:crypto'
-import type { RegistrationEntry } from '../model/registration-entry.ts'
+import { hash } from 'node:crypto'
 
 /** What of an entry a digest covers: which entry, and which state of it. Every change of an entry raises its revision. */
-export type DigestedEntry = Pick<RegistrationEntry, 'id' | 'revisionNumber' | 'createdAtSeconds'>
+export interface DigestedEntry {
+  readonly id: string
+  readonly revisionNumber: number
+  readonly createdAtSeconds: number
+}
 
 const limbs = 8
 const limbSize = 0x1_0000_0000
@@ -55,13 +58,11 @@ export class SetDigest {
     this.#sum.forEach((limb, at) => {
       sum.writeUInt32BE(limb, at * 4)
     })
-    return createHash('sha256')
-      .update(`${digestAlgorithm}\n${epoch}\n${this.#count}\n`)
-      .update(sum)
-      .digest()
+    const head = Buffer.from(`${digestAlgorithm}\n${epoch}\n${this.#count}\n`)
+    return hash('sha256', Buffer.concat([head, sum]), 'buffer')
   }
 }
 
 function itemHash({ id, revisionNumber, createdAtSeconds }: DigestedEntry): Buffer {
-  return createHash('sha256').update(`${id}\n${revisionNumber}\n${createdAtSeconds}`).digest()
+  return hash('sha256', `${id}\n${revisionNumber}\n${createdAtSeconds}`, 'buffer')
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import vectors from '../../../../test/vectors/store/set-digest.json' with { type: 'json' }
-import { type DigestedEntry, digestAlgorithm, SetDigest } from './digest.ts'
+import vectors from '../../../test/vectors/store/set-digest.json' with { type: 'json' }
+import { type DigestedEntry, digestAlgorithm, SetDigest } from './set-digest.ts'
 
 function digestOf(entries: readonly DigestedEntry[], epoch = 'epoch'): string {
   const digest = new SetDigest()
