@@ -33,7 +33,10 @@ const options = [
 /** Which protos each package carries; a workload that installs the SDK gets the Workload API only. */
 const targets = [
   { out: 'packages/sdk/src/proto', paths: ['proto/spiffe/workload'] },
-  { out: 'packages/runtime/src/proto', paths: ['proto/spire', 'proto/grpc', 'proto/google'] },
+  {
+    out: 'packages/runtime/src/proto',
+    paths: ['proto/minispire', 'proto/spire', 'proto/grpc', 'proto/google'],
+  },
 ]
 
 function generate(into) {

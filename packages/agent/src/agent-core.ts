@@ -176,6 +176,7 @@ export function buildCore(
   const usesSync = config.experimental.usesSyncAuthorizedEntries
   const synchronizer = new Synchronizer({
     puller: new EntryPuller({ server, usesSync }),
+    server,
     cache,
     renewer,
     rotation,

@@ -12,6 +12,7 @@ import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
 import type { X509BundleSource } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
+import { pushEncoder } from './api/push/convert.ts'
 import { AgentAttestation } from './attestation/attest-agent.ts'
 import { pruneNodes } from './attestation/prune-nodes.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
@@ -29,12 +30,13 @@ import { refuseUnimportedDatabase } from './import/refuse-spire-database.ts'
 import { Issuer } from './issuance/issuer.ts'
 import type { AttestedNode } from './model/attested-node.ts'
 import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
+import { PushHub } from './push/push-hub.ts'
 import { PendingEntries } from './registration/pending-entries.ts'
 import { pruneEntriesPeriodically } from './registration/prune-entries.ts'
 import type { RegistrationState } from './registration/registration-state.ts'
 import { Registry } from './registry/registry.ts'
 import { LevelStore } from './store/level/level-store.ts'
-import type { Cause, Store } from './store/store.ts'
+import type { Cause, Position, Store } from './store/store.ts'
 import { cutEvictedAgents } from './transport/agent-evictions.ts'
 import { ClientCertificates } from './transport/client-certificates.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
@@ -82,9 +84,11 @@ export class Server implements AsyncDisposable {
   readonly #configPath: string
   readonly #spread: number
   readonly #registry: Registry
+  readonly #push: PushHub
   readonly #stopping = new AbortController()
   /** What has to be undone, in the order in which it was done. */
   readonly #closers: (() => Promise<unknown>)[] = []
+  #position: () => Position = () => ({ epoch: '', revision: 0 })
   #endpoints: Endpoints | undefined
   #svid: ServerSvidRotator | undefined
   #metrics: Metrics = noMetrics
@@ -97,6 +101,14 @@ export class Server implements AsyncDisposable {
     this.#configPath = options.configPath || defaultServerConfigPath
     this.#spread = options.spread ?? randomInt(1000) / 1000
     this.#registry = new Registry({ clock: this.#clock })
+    this.#push = new PushHub({
+      trustDomain: config.trustDomain,
+      entries: this.#registry.entries,
+      bundles: this.#registry.bundles,
+      position: () => this.#position(),
+      encoder: pushEncoder,
+      clock: this.#clock,
+    })
   }
 
   /**
@@ -231,8 +243,10 @@ export class Server implements AsyncDisposable {
       log: this.#log.with({ subsystem_name: 'datastore' }),
     })
     this.#closers.push(() => store.close())
+    this.#position = () => store.position()
     await store.open((changes) => {
       this.#registry.apply(changes)
+      this.#push.changed(changes)
       const cutter = this.#endpoints
       const findNode = (id: string): AttestedNode | undefined => this.#registry.nodes.find(id)
       if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock, findNode })
@@ -342,6 +356,8 @@ export class Server implements AsyncDisposable {
       publishJwtAuthority: parts.publishJwtAuthority,
       bundleManager: parts.bundleManager,
       svid,
+      push: this.#push,
+      chance: () => randomInt(1000) / 1000,
       metrics: this.#metrics,
       clock: this.#clock,
       log: this.#log,

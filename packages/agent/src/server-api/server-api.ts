@@ -39,6 +39,66 @@ export interface EntrySync {
   fetch(ids: readonly string[]): AsyncIterable<readonly AgentEntry[]>
 }
 
+/** A state of the authorized set, as agent and server name it to each other. */
+export interface SetState {
+  /** Empty: the set was asked for, not pushed; its digest is made with the empty epoch. */
+  readonly epoch: string
+  readonly revision: number
+  /** Entries in the set. */
+  readonly count: number
+  /** `mini-spire set digest 1`. */
+  readonly digest: Uint8Array
+}
+
+/** An entry as it was pushed. One that cannot be used counts in the set's digest all the same. */
+export interface PushedEntry extends EntryRevision {
+  /** Undefined: it cannot be used. */
+  readonly entry: AgentEntry | undefined
+}
+
+/** What the server pushes: all entries, what has changed, the bundles, or that nothing has. */
+export type PushContent =
+  | { readonly kind: 'snapshot'; readonly entries: readonly PushedEntry[] }
+  | {
+      readonly kind: 'delta'
+      readonly entries: readonly PushedEntry[]
+      readonly removedIds: readonly string[]
+    }
+  | {
+      readonly kind: 'bundles'
+      readonly bundles: readonly TrustBundle[]
+      readonly digest: Uint8Array
+    }
+  | { readonly kind: 'heartbeat' }
+
+/** One message of a push stream. */
+export interface PushMessage {
+  /** What is held once this message is taken in, and those before it that said more. */
+  readonly state: SetState
+  /** More messages belong to this change. */
+  readonly more: boolean
+  readonly content: PushContent
+}
+
+/** What an agent says on a push stream. */
+export type PushStep =
+  | {
+      readonly kind: 'open'
+      /** Undefined: nothing is held. */
+      readonly held: SetState | undefined
+      /** Empty: none are held. */
+      readonly bundlesDigest: Uint8Array
+    }
+  | { readonly kind: 'ack'; readonly held: SetState }
+
+/** A connection on which the server may push. */
+export interface PushLink {
+  /** Aborts when the connection is to be left for another, because the agent's SVID has changed. */
+  readonly retired: AbortSignal
+  /** Opens the stream. */
+  messages(steps: AsyncIterable<PushStep>, signal: AbortSignal): AsyncIterable<PushMessage>
+}
+
 /** The calls an agent makes before it has an SVID, on one connection. */
 export interface AttestationApi {
   /**
@@ -65,6 +125,10 @@ export interface ServerApi {
   syncEntries<T>(signal: AbortSignal, use: (sync: EntrySync) => Promise<T>): Promise<T>
   /** All entries at once, as servers before SyncAuthorizedEntries offer them. */
   getAuthorizedEntries(signal: AbortSignal): Promise<readonly AgentEntry[]>
+  /** Whether the server may push: false once it has said on this connection that it does not. */
+  readonly offersPush: boolean
+  /** Runs `use` over a connection on which the server pushes. */
+  push<T>(use: (link: PushLink) => Promise<T>): Promise<T>
   getBundle(signal: AbortSignal): Promise<TrustBundle>
   /** Undefined when the server has none for the trust domain. */
   findFederatedBundle(

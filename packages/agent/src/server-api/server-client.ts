@@ -1,5 +1,6 @@
 import { createClient, type GrpcChannel } from '@mini-spire/runtime/grpc/client'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { PushService } from '@mini-spire/runtime/proto/minispire/api/server/push/v1/push'
 import { AgentService } from '@mini-spire/runtime/proto/spire/api/server/agent/v1/agent'
 import { BundleService } from '@mini-spire/runtime/proto/spire/api/server/bundle/v1/bundle'
 import { EntryService } from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
@@ -11,7 +12,8 @@ import type { TrustBundle } from '../model/trust-bundle.ts'
 import { bundleFromProto, entriesFromProto, entryMask, jwtSvidFromProto } from './convert.ts'
 import { syncEntries } from './entry-sync-client.ts'
 import { failedTo } from './failed.ts'
-import type { EntrySync, ServerApi, SignedJwtSvid, SignedX509Svid } from './server-api.ts'
+import { pushMessages, pushRequests } from './push-convert.ts'
+import type { EntrySync, PushLink, ServerApi, SignedJwtSvid, SignedX509Svid } from './server-api.ts'
 import { ServerApiError } from './server-api-error.ts'
 
 /** How long one call may take, a whole synchronisation included. */
@@ -24,13 +26,23 @@ export interface ServerClientOptions {
   readonly log: Logger
 }
 
+/** A connection in use. */
+interface Connection {
+  readonly channel: GrpcChannel
+  calls: number
+  /** The server has said that it does not push. */
+  isWithoutPush: boolean
+  /** Aborts when the connection is let go. */
+  readonly retiring: AbortController
+}
+
 /**
  * The calls with the agent's SVID, all on one connection. After a failure of the connection, and on {@link ServerClient.release}
  * (the SVID has changed), the next call opens another; calls under way on the old one finish.
  */
 export class ServerClient implements ServerApi, Disposable {
   readonly #options: ServerClientOptions
-  #connection: { readonly channel: GrpcChannel; calls: number } | undefined
+  #connection: Connection | undefined
 
   constructor(options: ServerClientOptions) {
     this.#options = options
@@ -66,6 +78,26 @@ export class ServerClient implements ServerApi, Disposable {
         use,
       ),
     )
+  }
+
+  get offersPush(): boolean {
+    return this.#connection?.isWithoutPush !== true
+  }
+
+  push<T>(use: (link: PushLink) => Promise<T>): Promise<T> {
+    return this.#call('follow what the server pushes', async (channel, connection) => {
+      const service = createClient(PushService, channel)
+      try {
+        return await use({
+          retired: connection.retiring.signal,
+          messages: (steps, signal) =>
+            pushMessages(service.subscribe(pushRequests(steps), { signal }), this.#options.log),
+        })
+      } catch (error) {
+        if (isSpiffeError(error) && error.kind === 'unimplemented') connection.isWithoutPush = true
+        throw error
+      }
+    })
   }
 
   async getAuthorizedEntries(signal: AbortSignal): Promise<readonly AgentEntry[]> {
@@ -142,18 +174,27 @@ export class ServerClient implements ServerApi, Disposable {
     const connection = this.#connection
     this.#connection = undefined
     if (connection?.calls === 0) connection.channel.close()
+    connection?.retiring.abort()
   }
 
   [Symbol.dispose](): void {
     this.release()
   }
 
-  async #call<T>(what: string, call: (channel: GrpcChannel) => Promise<T>): Promise<T> {
-    const connection = this.#connection ?? { channel: this.#options.open(), calls: 0 }
-    this.#connection = connection
+  async #call<T>(
+    what: string,
+    call: (channel: GrpcChannel, connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    this.#connection ??= {
+      channel: this.#options.open(),
+      calls: 0,
+      isWithoutPush: false,
+      retiring: new AbortController(),
+    }
+    const connection = this.#connection
     connection.calls++
     try {
-      return await call(connection.channel)
+      return await call(connection.channel, connection)
     } catch (error) {
       if (this.#connection === connection && isConnectionLost(error)) this.#connection = undefined
       return failedTo(what)(error)

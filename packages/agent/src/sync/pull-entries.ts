@@ -47,6 +47,11 @@ export class EntryPuller {
     return { entries, ownBundle, federatedBundles }
   }
 
+  /** Takes over what came another way, so that it is not asked for again. */
+  adopt(entries: ReadonlyMap<string, AgentEntry>): void {
+    this.#entries = entries
+  }
+
   async #read({ listing, fetch }: EntrySync): Promise<ReadonlyMap<string, AgentEntry>> {
     if (listing.kind === 'entries') return this.#reused(listing.entries)
     const known = this.#known(listing)

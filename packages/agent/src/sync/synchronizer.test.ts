@@ -69,6 +69,7 @@ function make(mode: 'never' | 'auto' | 'always' = 'never') {
   const bootstrap = new BootstrapState({ storage, clock, log })
   const synchronizer = new Synchronizer({
     puller,
+    server: { offersPush: false, push: () => Promise.reject(new Error('not offered')) },
     cache,
     renewer: { request: requestSvids } as unknown as X509SvidRenewer,
     rotation: new RotationRule({ availabilityTargetMs: undefined, chance: () => 0.5 }),

@@ -8,9 +8,12 @@ import type { RotationRule } from '../model/rotation.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import type { BootstrapState } from '../node-attestation/bootstrap-state.ts'
 import type { Rebootstrap } from '../node-attestation/rebootstrap.ts'
+import type { ServerApi } from '../server-api/server-api.ts'
 import { isUnknownAuthority, verdictOf } from '../server-api/verdict.ts'
 import type { AgentStorage } from '../storage/agent-state.ts'
-import type { EntryPuller } from './pull-entries.ts'
+import type { EntryPuller, PulledState } from './pull-entries.ts'
+import { PushStream } from './push-stream.ts'
+import { PushedSet } from './pushed-set.ts'
 import type { X509SvidRenewer } from './renew-svids.ts'
 import { SyncError } from './sync-error.ts'
 import type { TaintReaction } from './taints.ts'
@@ -19,10 +22,13 @@ import type { TaintReaction } from './taints.ts'
 export const defaultSyncIntervalMs = 5_000
 const maxIntervalMs = 480_000
 const maxIntervalMultiple = 48
+/** While the server pushes, the agent still asks once in so many intervals: a safety net under what is new. */
+const pushedIntervals = 60
 
 /** Options of {@link Synchronizer}. */
 export interface SynchronizerOptions {
   readonly puller: EntryPuller
+  readonly server: Pick<ServerApi, 'push' | 'offersPush'>
   readonly cache: WorkloadCache
   readonly renewer: X509SvidRenewer
   readonly rotation: RotationRule
@@ -38,16 +44,35 @@ export interface SynchronizerOptions {
   readonly metrics?: Metrics
 }
 
-/** Brings what the server says into the cache, again and again. */
+/** Brings what the server says into the cache: as the server pushes it, or by asking again and again. */
 export class Synchronizer {
   readonly #options: SynchronizerOptions
   readonly #backoff: Backoff
+  readonly #pushed: PushedSet
+  readonly #stream: PushStream
+  /** Aborts when {@link Synchronizer.run} is to end. */
+  #running: AbortSignal = new AbortController().signal
   #lastSuccess: Date | undefined
   #taintWork: Promise<unknown> = Promise.resolve()
 
   constructor(options: SynchronizerOptions) {
-    const { intervalMs, clock, chance } = options
+    const { intervalMs, clock, chance, server, log, cache } = options
     this.#options = options
+    this.#pushed = new PushedSet(cache.bundles.own.trustDomain)
+    this.#stream = new PushStream({
+      server,
+      set: this.#pushed,
+      apply: (state) => {
+        options.puller.adopt(state.entries)
+        return this.#apply(state, this.#running)
+      },
+      onQuiet: () => {
+        this.#lastSuccess = clock.now()
+      },
+      clock,
+      log,
+      chance,
+    })
     this.#backoff = new Backoff({
       initialMs: intervalMs,
       maxMs: Math.min(maxIntervalMs, maxIntervalMultiple * intervalMs),
@@ -63,9 +88,14 @@ export class Synchronizer {
 
   /** Synchronises once; throws what went wrong. */
   async synchronize(signal: AbortSignal): Promise<void> {
-    const { puller, cache, renewer, clock } = this.#options
-    const { metrics = noMetrics } = this.#options
+    const { puller, clock, metrics = noMetrics } = this.#options
     const state = await timeCall(metrics, clock, fetchEntriesKey, () => puller.pull(signal))
+    this.#pushed.adopt(state)
+    await this.#apply(state, signal)
+  }
+
+  async #apply(state: PulledState, signal: AbortSignal): Promise<void> {
+    const { cache, renewer, clock, metrics = noMetrics } = this.#options
     const changes = cache.update(state)
     countSync(metrics, cache, changes, state.federatedBundles.length + 1)
     if (changes.isOwnBundleChanged) await this.#storeBundle(state.ownBundle)
@@ -79,16 +109,19 @@ export class Synchronizer {
   }
 
   /**
-   * Synchronises in the configured interval until the signal aborts; failures only make it slower.
+   * Follows what the server pushes, or synchronises in the configured interval, until the signal aborts; failures only make
+   * it slower.
    *
    * @throws {SyncError} `ERR_SYNC_FAILED` when the server refuses the agent, or one of them is not trusted any more
    * @throws {SyncError} `ERR_SHUTDOWN_TO_REBOOTSTRAP`
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, cache, bootstrap } = this.#options
+    const { cache, bootstrap } = this.#options
+    this.#running = signal
     let delayMs = Math.min(this.#next(), defaultSyncIntervalMs)
-    while (await sleep(clock, delayMs, signal)) {
+    for (;;) {
       try {
+        if (!(await this.#untilDue(delayMs, signal))) return
         await this.synchronize(signal)
         if (this.#options.storage.state.bootstrapStartTime) await bootstrap.succeed()
         this.#backoff.reset()
@@ -98,6 +131,43 @@ export class Synchronizer {
         if (signal.aborted) return
         delayMs = await this.#delayAfter(error)
       }
+    }
+  }
+
+  /** Waits until it is time to ask; false: the signal has aborted. */
+  #untilDue(delayMs: number, signal: AbortSignal): Promise<boolean> {
+    const wait = (): Promise<boolean> => sleep(this.#options.clock, delayMs, signal)
+    if (!this.#stream.isOffered) return wait()
+    return this.#follow(signal).then((isDue) => isDue || wait())
+  }
+
+  /**
+   * Takes what the server pushes, as long as it does; resolves to whether it is time to ask, rather than first to wait.
+   *
+   * @throws when the server has decided about this agent
+   */
+  async #follow(signal: AbortSignal): Promise<boolean> {
+    const ending = new AbortController()
+    const end = (): void => ending.abort()
+    signal.addEventListener('abort', end, { once: true })
+    const ticking = this.#tick(ending.signal).then(end)
+    try {
+      await this.#stream.follow(ending.signal)
+      return ending.signal.aborted && !signal.aborted
+    } finally {
+      end()
+      signal.removeEventListener('abort', end)
+      await ticking
+    }
+  }
+
+  /** Renews what becomes due, for as many intervals as nothing is asked for. */
+  async #tick(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs, renewer } = this.#options
+    for (let left = pushedIntervals; left > 0; left--) {
+      if (!(await sleep(clock, intervalMs, signal))) return
+      this.#markDue()
+      renewer.request()
     }
   }
 

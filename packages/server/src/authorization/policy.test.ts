@@ -6,7 +6,8 @@ import { assertPolicies, type Grant, grantsOf, knownMethods } from './policy.ts'
 
 const methods = fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'base64'))
   .file.filter(
-    (file) => file.package.startsWith('spire.api.server.') || file.package === 'grpc.health.v1',
+    ({ package: name }) =>
+      /^(spire|minispire)\.api\.server\./.test(name) || name === 'grpc.health.v1',
   )
   .flatMap((file) =>
     file.service.flatMap((service) =>
@@ -18,12 +19,12 @@ const methods = fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'ba
 const open: Readonly<Record<Grant, RegExp>> = {
   any: /\/(GetBundle|AttestAgent)$/,
   agent:
-    /\/(RenewAgent|PostStatus|GetFederatedBundle|(Get|Sync)AuthorizedEntries|BatchNew(X509|WIT)SVID|NewJWTSVID)$/,
+    /\/(RenewAgent|PostStatus|GetFederatedBundle|(Get|Sync)AuthorizedEntries|BatchNew(X509|WIT)SVID|NewJWTSVID|Subscribe)$/,
   downstream: /\/(NewDownstreamX509CA|Publish(JWT|WIT)Authority)$/,
   local:
-    /\/(Count|List|GetAgent|GetEntry|GetFederat|Delete|Ban|CreateJoin|Append|Batch(Create|Update|Set|Delete)|Mint|RefreshBundle|\w*Authority(State)?$|GetLogger|SetLogLevel|ResetLogLevel|GetInfo|Check$|Watch$)/,
+    /\/(Count|List|FindAgents|AwaitAgents|GetAgent|GetEntry|GetFederat|Delete|Ban|CreateJoin|Append|Batch(Create|Update|Set|Delete)|Mint|RefreshBundle|\w*Authority(State)?$|GetLogger|SetLogLevel|ResetLogLevel|GetInfo|Check$|Watch$)/,
   admin:
-    /\/(Count|ListAgents|ListEntries|ListFed|GetAgent|GetEntry|GetFederat|Delete|Ban|CreateJoin|Append|Batch(Create|Update|Set|Delete)|Mint|RefreshBundle|\w*Authority(State)?$)/,
+    /\/(Count|FindAgents|AwaitAgents|ListAgents|ListEntries|ListFed|GetAgent|GetEntry|GetFederat|Delete|Ban|CreateJoin|Append|Batch(Create|Update|Set|Delete)|Mint|RefreshBundle|\w*Authority(State)?$)/,
 }
 const classes = Object.keys(open) as Grant[]
 const isOpen = (method: string, who: Grant): boolean =>

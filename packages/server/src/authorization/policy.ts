@@ -86,6 +86,11 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly Grant[]>>>
     ResetLogLevel: ['local'],
   },
   'spire.api.server.debug.v1.Debug': { GetInfo: ['local'] },
+  'minispire.api.server.push.v1.Push': {
+    Subscribe: ['agent'],
+    FindAgents: operators,
+    AwaitAgents: operators,
+  },
   'grpc.health.v1.Health': { Check: ['local'], List: ['local'], Watch: ['local'] },
 }
 

@@ -11,6 +11,15 @@ import type { RegistrationEntry } from '../model/registration-entry.ts'
 export interface AuthorizedEntries {
   /** Another number whenever the set or one of its entries may have changed; agents with the same set share the object. */
   readonly version: number
+  /** Another text exactly when the walk starts elsewhere: agents with equal ones have the same set, now and later. */
+  readonly roots: string
+  /**
+   * The same number as long as the set is only amended: between two views of one lineage only entries that were themselves
+   * created, changed or deleted can differ.
+   */
+  readonly lineage: number
+  /** False once the set has changed, or is no longer kept up to date: ask anew. */
+  readonly isCurrent: boolean
   readonly size: number
   /** In no particular order, but always in the same for the same version. The array is never changed. */
   entries(): readonly RegistrationEntry[]

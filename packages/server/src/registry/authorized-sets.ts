@@ -35,6 +35,7 @@ export class AuthorizedSets {
   readonly #sources: AuthorizedSources
   readonly #aliases = new PairIndex<RegistrationEntry>()
   #aliasCount = 0
+  #aliasVersion = 0
   readonly #closures: ClosureCache
 
   constructor(sources: AuthorizedSources) {
@@ -45,6 +46,11 @@ export class AuthorizedSets {
       aliasParentPath,
       nodeRoots: (trustDomain, path) => this.#nodeRoots(`spiffe://${trustDomain}${path}`),
     })
+  }
+
+  /** Another number whenever an alias was added, changed or removed: any agent's set may then start elsewhere. */
+  get aliasVersion(): number {
+    return this.#aliasVersion
   }
 
   authorizedFor(agentId: string): AuthorizedEntries {
@@ -145,12 +151,14 @@ export class AuthorizedSets {
     // Walks before the first alias did not look for nodes, so they do not know which they passed.
     if (this.#aliasCount === 0) this.#closures.invalidateAll()
     this.#aliasCount++
+    this.#aliasVersion++
   }
 
   #deleteAlias(row: EntryRow, entry: RegistrationEntry): void {
     const first = entry.selectors[0]
     if (first) this.#aliases.delete(first.type, first.value, row)
     this.#aliasCount--
+    this.#aliasVersion++
   }
 }
 
@@ -164,6 +172,9 @@ function isSubset(alias: RegistrationEntry, selectors: SelectorSet): boolean {
 
 const nobody: AuthorizedEntries = Object.freeze({
   version: 0,
+  roots: '',
+  lineage: 0,
+  isCurrent: true,
   size: 0,
   entries: () => [],
   find: () => undefined,

@@ -36,6 +36,7 @@ export interface Roots {
 export class Closure {
   readonly trustDomain: string
   readonly paths: readonly string[]
+  readonly key: string
   /** The size that the cache's sum has for it. */
   countedSize = 0
   readonly #own: string | undefined
@@ -45,10 +46,12 @@ export class Closure {
   #view: AuthorizedEntries | undefined
   #untilSeconds = Number.POSITIVE_INFINITY
   #isNested = false
+  #lineage = 0
 
   constructor(roots: Roots, table: RecordTable<RegistrationEntry>, nextVersion: () => number) {
     this.trustDomain = roots.trustDomain
     this.paths = roots.own === undefined ? roots.aliases : [roots.own, ...roots.aliases]
+    this.key = keyOf(roots)
     this.#own = roots.own
     this.#table = table
     this.#nextVersion = nextVersion
@@ -101,6 +104,7 @@ export class Closure {
       this.#expand(path, sources, { rows, stack })
     }
     this.#rows = rows
+    this.#lineage = this.#nextVersion()
     this.#view = undefined
   }
 
@@ -132,9 +136,15 @@ export class Closure {
 
   #makeView(rows: ReadonlySet<EntryRow>): AuthorizedEntries {
     const table = this.#table
+    const isCurrent = (): boolean => this.#view === view
     let entries: readonly RegistrationEntry[] | undefined
-    return {
+    const view: AuthorizedEntries = {
       version: this.#nextVersion(),
+      roots: this.key,
+      lineage: this.#lineage,
+      get isCurrent() {
+        return isCurrent()
+      },
       size: rows.size,
       entries: () => {
         entries ??= Array.from(rows, (row) => row.value)
@@ -145,6 +155,7 @@ export class Closure {
         return row !== undefined && rows.has(row) ? row.value : undefined
       },
     }
+    return view
   }
 }
 
@@ -164,7 +175,7 @@ export class ClosureCache {
   }
 
   get(roots: Roots, nowSeconds: number): Closure {
-    const key = `${roots.trustDomain}\n${roots.own ?? ''}\n${roots.aliases.join('\n')}`
+    const key = keyOf(roots)
     const closure = this.#byRoots.get(key) ?? this.#make(roots)
     this.#byRoots.delete(key)
     this.#byRoots.set(key, closure)
@@ -226,6 +237,8 @@ export class ClosureCache {
       this.#keptRows -= closure.countedSize
       this.#byRoots.delete(key)
       this.#nested.delete(closure)
+      // Changes will not find it any more: what was handed out must not pass for current.
+      closure.invalidate()
       for (const path of closure.paths)
         this.#forgetRoot(rootKey(closure.trustDomain, path), closure)
     }
@@ -236,6 +249,10 @@ export class ClosureCache {
     closures?.delete(closure)
     if (closures?.size === 0) this.#byRoot.delete(key)
   }
+}
+
+function keyOf({ trustDomain, own, aliases }: Roots): string {
+  return `${trustDomain}\n${own ?? ''}\n${aliases.join('\n')}`
 }
 
 function rootKey(trustDomain: string, path: string): string {

@@ -108,6 +108,11 @@ export class EntryRegistry {
     return this.#authorized.authorizedFor(agentId)
   }
 
+  /** Another number whenever a node alias has come, changed or gone: the sets of any agents may then be others. */
+  get aliasVersion(): number {
+    return this.#authorized.aliasVersion
+  }
+
   /** For the registry: an attested node was added, changed or removed. */
   nodeChanged(agentId: string): void {
     this.#authorized.nodeChanged(agentId)

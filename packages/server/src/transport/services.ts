@@ -9,6 +9,7 @@ import { entryService } from '../api/entry/service.ts'
 import { healthService } from '../api/health/service.ts'
 import { localAuthorityService } from '../api/localauthority/service.ts'
 import { loggerService } from '../api/logger/service.ts'
+import { pushService } from '../api/push/service.ts'
 import { svidService } from '../api/svid/service.ts'
 import { trustDomainService } from '../api/trustdomain/service.ts'
 import type { AgentAttestation } from '../attestation/attest-agent.ts'
@@ -20,6 +21,7 @@ import type { LocalAuthorities } from '../ca/local-authorities.ts'
 import type { ResolvedServerConfig } from '../config/resolved-config.ts'
 import type { BundleManager } from '../federation/bundle-manager.ts'
 import type { Issuer } from '../issuance/issuer.ts'
+import type { PushHub } from '../push/push-hub.ts'
 import type { RegistrationState } from '../registration/registration-state.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
@@ -42,6 +44,9 @@ export interface ServicesOptions {
   readonly issuer: Issuer
   readonly attestation: AgentAttestation
   readonly svid: ServerSvidRotator
+  readonly push: PushHub
+  /** A number in [0, 1), anew at each call. */
+  readonly chance: () => number
   readonly metrics: Metrics
   readonly clock: Clock
   readonly log: RootLogger
@@ -103,6 +108,13 @@ function sharedServices(options: ServicesOptions): EndpointsOptions['services'] 
       bundle: () => bundle.get(),
       areJwtSvidsDisabled,
       limit,
+    }),
+    pushService({
+      hub: options.push,
+      registry,
+      position: () => store.position(),
+      clock,
+      chance: options.chance,
     }),
     localAuthorityService({ authorities: options.authorities }),
     trustDomainService({ trustDomain, state: { registry, store }, follower: bundleManager }),

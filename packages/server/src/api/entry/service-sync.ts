@@ -3,10 +3,10 @@ import type { SyncAuthorizedEntriesRequest } from '@mini-spire/runtime/proto/spi
 import type { EntryMask } from '@mini-spire/runtime/proto/spire/api/types/entry'
 import type { RegistrationEntry } from '../../model/registration-entry.ts'
 import type { AuthorizedEntries } from '../../registry/authorized-entries.ts'
+import type { PageCache, PageForm } from '../../registry/page-cache.ts'
 import { maskKey } from './convert.ts'
 import { encodeFullPage, encodeRevisionPages, syncPageSize } from './convert-pages.ts'
 import { entryMessages } from './messages.ts'
-import type { PageCache, PageForm } from './page-cache.ts'
 
 /** The form of revision pages in the cache; masks of entries are numbers from 0 on. */
 const revisionForm = -1

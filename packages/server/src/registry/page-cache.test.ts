@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { AuthorizedEntries } from '../../registry/authorized-entries.ts'
 import { PageCache } from './page-cache.ts'
 
-function set(version = 1): { -readonly [K in keyof AuthorizedEntries]: AuthorizedEntries[K] } {
-  return { version, size: 0, entries: () => [], find: () => undefined }
+function set(version = 1): { version: number } {
+  return { version }
 }
 const page = (bytes: number): readonly Uint8Array[] => [new Uint8Array(bytes)]
 const never = (): never => {

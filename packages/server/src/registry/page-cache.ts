@@ -1,4 +1,7 @@
-import type { AuthorizedEntries } from '../../registry/authorized-entries.ts'
+/** What pages are kept for: any object whose number is another one when its pages would be. */
+export interface Versioned {
+  readonly version: number
+}
 
 /** What the bookkeeping of one cached list costs beside its bytes, roughly. */
 const overheadBytes = 256
@@ -13,13 +16,13 @@ interface Cached {
 }
 
 /**
- * Encoded pages of authorized sets, so that an agent that polls an unchanged set costs no encoding. Agents with the same set
+ * Encoded pages of authorized sets, so that an agent that asks for an unchanged set costs no encoding. Agents with the same set
  * share them. Bounded by bytes; what was used longest ago goes first.
  */
 export class PageCache {
   readonly #maxBytes: number
   /** Least recently used first. */
-  readonly #lists = new Map<AuthorizedEntries, Map<PageForm, Cached>>()
+  readonly #lists = new Map<Versioned, Map<PageForm, Cached>>()
   #bytes = 0
 
   /** @param maxBytes what all pages together may take */
@@ -36,11 +39,7 @@ export class PageCache {
    *
    * @param form what the pages carry: equal forms, equal pages as long as the set has not changed
    */
-  get(
-    set: AuthorizedEntries,
-    form: PageForm,
-    encode: () => readonly Uint8Array[],
-  ): readonly Uint8Array[] {
+  get(set: Versioned, form: PageForm, encode: () => readonly Uint8Array[]): readonly Uint8Array[] {
     const forms = this.#lists.get(set) ?? new Map<PageForm, Cached>()
     this.#lists.delete(set)
     this.#lists.set(set, forms)
