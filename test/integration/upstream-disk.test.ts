@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { pemEncode } from '@mini-spire/sdk/x509'
 import { describe, expect, it } from 'vitest'
@@ -26,14 +26,6 @@ function disk(scene: Scene, ca: TestCa, root: TestCa): string {
   } }`
 }
 
-function plugins(scene: Scene, upstream: string): string {
-  return `
-    DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${scene.path('db')}" } }
-    KeyManager "disk" { plugin_data { keys_path = "${scene.path('keys.json')}" } }
-    NodeAttestor "join_token" { plugin_data {} }
-    ${upstream}`
-}
-
 /** Fetches the workload's SVID to files and has openssl verify it. */
 function verifiedByOpenssl(scene: Scene, agent: AgentDeployment): string {
   const out = scene.makeFolder('svid')
@@ -52,12 +44,22 @@ function verifiedByOpenssl(scene: Scene, agent: AgentDeployment): string {
   )
 }
 
+interface States {
+  readonly active: {
+    readonly authority_id: string
+    readonly upstream_authority_subject_key_id: string
+  }
+}
+
+const states = (server: ServerDeployment): States =>
+  JSON.parse(server.must('localauthority', 'x509', 'show', '-output', 'json'))
+
 describe('a server below a CA on disk', () => {
-  it('hands out chains that openssl verifies', async () => {
+  it('hands out chains that openssl verifies, takes up a new root, and drops the old one by hand', async () => {
     await using scene = new Scene()
     const root = TestCa.create('example.org')
-    const upstream = disk(scene, root.createIntermediate(), root)
-    const server = await ServerDeployment.start(scene, { plugins: plugins(scene, upstream) })
+    const upstream = disk(scene, root, root)
+    const server = await ServerDeployment.start(scene, { morePlugins: upstream })
     const agent = await AgentDeployment.start(scene, server, {
       settings: 'experimental { sync_interval = "1s" }',
     })
@@ -66,5 +68,34 @@ describe('a server below a CA on disk', () => {
     )
     registerUser(server, parent, '/web')
     expect(verifiedByOpenssl(scene, agent)).toContain(': OK')
+    const before = states(server).active
+
+    const next = TestCa.create('example.org')
+    const intermediate = next.createIntermediate()
+    disk(scene, intermediate, next)
+    const prepared = JSON.parse(server.must('localauthority', 'x509', 'prepare', '-output', 'json'))
+    const id = prepared.prepared_authority.authority_id
+    server.must('localauthority', 'x509', 'activate', '-authorityID', id)
+    expect(states(server).active.upstream_authority_subject_key_id).toBe(
+      Buffer.from(intermediate.certificate.subjectKeyId ?? []).toString('hex'),
+    )
+    const refused = server.cli(
+      'localauthority',
+      'x509',
+      'taint',
+      '-authorityID',
+      before.authority_id,
+    )
+    expect(refused.stderr).toContain(
+      "local authority can't be tainted if there is an upstream authority",
+    )
+    const old = before.upstream_authority_subject_key_id
+    server.must('upstreamauthority', 'taint', '-subjectKeyID', old)
+    await agent.daemon.waitFor('Replacing X509-SVIDs of a tainted authority')
+    expect(verifiedByOpenssl(scene, agent)).toContain(': OK')
+    server.must('upstreamauthority', 'revoke', '-subjectKeyID', old)
+    expect(readFileSync(server.writeBundle(), 'utf8')).toBe(
+      pemEncode('CERTIFICATE', next.certificate.raw),
+    )
   })
 })

@@ -22,6 +22,8 @@ export interface DeploymentOptions {
   readonly settings?: string
   /** The whole `plugins { }` block, when the usual one does not fit. */
   readonly plugins?: string
+  /** More plugins beside the usual ones. */
+  readonly morePlugins?: string
   /** More top-level blocks. */
   readonly blocks?: string
   readonly env?: NodeJS.ProcessEnv
@@ -105,11 +107,12 @@ export class ServerDeployment {
   }
 
   #configuration(folder: string): string {
-    const { settings = '', plugins, blocks = '' } = this.#options
+    const { settings = '', plugins, morePlugins = '', blocks = '' } = this.#options
     const usual = `
     DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${folder}/datastore.sqlite3" } }
     KeyManager "disk" { plugin_data { keys_path = "${folder}/keys.json" } }
-    NodeAttestor "join_token" { plugin_data {} }`
+    NodeAttestor "join_token" { plugin_data {} }
+    ${morePlugins}`
     return `server {
     bind_address = "127.0.0.1"
     bind_port    = ${this.port}
@@ -184,11 +187,12 @@ export class AgentDeployment {
   }
 
   #configuration(server: ServerDeployment): string {
-    const { settings = '', plugins, blocks = '' } = this.#options
+    const { settings = '', plugins, morePlugins = '', blocks = '' } = this.#options
     const usual = `
     NodeAttestor "join_token" { plugin_data {} }
     KeyManager "disk" { plugin_data { directory = "${this.folder}" } }
-    WorkloadAttestor "unix" { plugin_data { discover_workload_path = true } }`
+    WorkloadAttestor "unix" { plugin_data { discover_workload_path = true } }
+    ${morePlugins}`
     return `agent {
     data_dir          = "${this.folder}"
     trust_domain      = "${server.trustDomain}"

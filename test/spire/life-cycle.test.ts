@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
 import { ours, Scene } from '../kit/processes.ts'
-import { agentIds, fetchUntilServed, isSpireMissing, pairings, registerUser } from './programs.ts'
+import {
+  agentIds,
+  fetchUntilServed,
+  isSpireMissing,
+  pairings,
+  registerUser,
+  until,
+} from './programs.ts'
 
 const skipped = isSpireMissing()
 const quickSync = 'experimental { sync_interval = "1s" }'
@@ -9,15 +16,6 @@ const quickSync = 'experimental { sync_interval = "1s" }'
 function serialNumber(server: ServerDeployment): string {
   const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
   return agents[0].x509svid_serial_number
-}
-
-/** Asks until it holds; each question is a process, which paces the loop. */
-function until(holds: () => boolean, what: string): void {
-  for (let tries = 0; tries < 240; tries++) {
-    if (holds()) return
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
-  }
-  throw new Error(`never: ${what}`)
 }
 
 describe.skipIf(skipped)('the life of an agent', () => {

@@ -31,7 +31,12 @@ export function pairings(): readonly (readonly [string, Program, Program])[] {
 }
 
 /** Registers the user that runs the tests below an agent and returns the new SPIFFE ID. */
-export function registerUser(server: ServerDeployment, parentId: string, path: string): string {
+export function registerUser(
+  server: ServerDeployment,
+  parentId: string,
+  path: string,
+  ...more: readonly string[]
+): string {
   const id = `spiffe://${server.trustDomain}${path}`
   const uid = process.getuid?.() ?? 0
   server.must(
@@ -43,6 +48,7 @@ export function registerUser(server: ServerDeployment, parentId: string, path: s
     id,
     '-selector',
     `unix:uid:${uid}`,
+    ...more,
   )
   return id
 }
@@ -54,6 +60,15 @@ export function agentIds(server: ServerDeployment): readonly string[] {
     (agent: { id: { trust_domain: string; path: string } }) =>
       `spiffe://${agent.id.trust_domain}${agent.id.path}`,
   )
+}
+
+/** Asks until it holds; each question is a process, which paces the loop. */
+export function until(holds: () => boolean, what: string): void {
+  for (let tries = 0; tries < 240; tries++) {
+    if (holds()) return
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  }
+  throw new Error(`never: ${what}`)
 }
 
 /** Fetches with an agent's command line until it has an identity; each try takes as long as the agent's own wait. */
