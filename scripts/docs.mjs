@@ -98,6 +98,8 @@ async function loadSchema(name) {
   const { outputFiles } = await build({
     stdin: {
       contents: `export { ${name}Schema as schema } from './packages/${name}/src/config/schema.ts'
+        export { refusedKeys } from './packages/${name}/src/config/unsupported.ts'
+        export { ${name}PluginKinds as pluginKinds } from './packages/${name}/src/config/plugin-kinds.ts'
         export { telemetrySchema, healthChecksSchema } from './packages/runtime/src/config/daemon-schema.ts'`,
       resolveDir: root,
     },
@@ -121,8 +123,20 @@ function keyRows(schema, prefix = '') {
   })
 }
 
+function refusedRows(refusedKeys) {
+  return refusedKeys.map(({ key, reason }) => `| \`${key}\` | ${reason.replaceAll('|', '\\|')} |`)
+}
+
+function pluginRows(pluginKinds) {
+  const list = (names) => names.map((name) => `\`${name}\``).join(', ')
+  return pluginKinds.map(
+    ({ type, supported, unsupported }) => `| ${type} | ${list(supported)} | ${list(unsupported)} |`,
+  )
+}
+
 async function configDocument(name) {
-  const { schema, telemetrySchema, healthChecksSchema } = await loadSchema(name)
+  const loaded = await loadSchema(name)
+  const { schema, refusedKeys, pluginKinds, telemetrySchema, healthChecksSchema } = loaded
   const table = (rows) => ['', '| Key | Type | Meaning |', '| --- | --- | --- |', ...rows]
   const lines = [
     `# ${name}.conf`,
@@ -138,6 +152,22 @@ async function configDocument(name) {
     '',
     '## health_checks',
     ...table(keyRows(healthChecksSchema)),
+    '',
+    '## Refused',
+    '',
+    'What SPIRE acts on and this program does not: a file that asks for it is refused, with the reason, and never half obeyed.',
+    '',
+    '| Key | Reason |',
+    '| --- | --- |',
+    ...refusedRows(refusedKeys),
+    '',
+    '## Plugins',
+    '',
+    'Those that SPIRE builds in. One that this program has not is refused by its name.',
+    '',
+    '| Type | Built in | Not yet |',
+    '| --- | --- | --- |',
+    ...pluginRows(pluginKinds),
   ]
   return `${lines.join('\n')}\n`
 }

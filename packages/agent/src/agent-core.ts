@@ -122,9 +122,11 @@ async function fetchRoots(
 
 function openAnonymous({ config, clock, log }: CoreOptions, trust: BootstrapTrust): GrpcChannel {
   const { serverAddress: address, serverPort: port, trustDomain } = config
+  const { requiresPqKem } = config.experimental
   return openSvidChannel({
     address,
     port,
+    requiresPqKem,
     svid: () => undefined,
     verifyServer: (chain) => {
       if (trust.kind === 'insecure')
@@ -210,9 +212,11 @@ function openMutual(
   cache: WorkloadCache,
 ): GrpcChannel {
   const { serverAddress: address, serverPort: port, trustDomain } = config
+  const { requiresPqKem } = config.experimental
   return openSvidChannel({
     address,
     port,
+    requiresPqKem,
     svid: () => {
       const svid = identity.current
       const key = svid?.key.tlsKey?.()

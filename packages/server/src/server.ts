@@ -368,6 +368,8 @@ export class Server implements AsyncDisposable {
       bindAddress,
       bindPort,
       svid: () => svid.current(),
+      proxyTrustedCidrs: this.#config.proxyProtocolTrustedCidrs,
+      requiresPqKem: this.#config.experimental.requiresPqKem,
       verifyClient: certificates.verify,
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'endpoints' }),

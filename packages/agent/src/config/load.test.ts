@@ -153,7 +153,7 @@ describe('an agent configuration is refused', () => {
     ],
     [
       'insecure_bootstrap = true experimental { broker { socket_path = "/x/y" } }',
-      'experimental.broker is not supported by mini-spire yet',
+      'experimental.broker is not supported by mini-spire yet: the SPIFFE Broker API is not served',
     ],
     ['insecure_bootstrap = true enable_sds = true', 'unknown configuration detected'],
   ])('%s', (keys, message) => {

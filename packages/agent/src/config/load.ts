@@ -1,9 +1,10 @@
-import { ConfigError } from '@mini-spire/runtime/config/config-error'
 import { readConfigFile } from '@mini-spire/runtime/config/config-file'
+import { refuseKeys } from '@mini-spire/runtime/config/refused-keys'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
-import { type AgentFile, type AgentFlags, decodeAgentFile, mergeAgent } from './agent-file.ts'
+import { type AgentFlags, decodeAgentFile, mergeAgent } from './agent-file.ts'
 import { type ResolveOptions, resolveAgentConfig } from './resolve.ts'
 import type { ResolvedAgentConfig } from './resolved-config.ts'
+import { refusedKeys } from './unsupported.ts'
 
 /** Where SPIRE looks for the file, relative to the working directory. */
 export const defaultAgentConfigPath = 'conf/agent/agent.conf'
@@ -33,20 +34,6 @@ export function loadAgentConfig(options: LoadAgentConfigOptions): {
   const given = readConfigFile({ path, ...(environment ? { environment } : {}) }, decodeAgentFile)
   const file = mergeAgent(given, options.flags)
   const resolved = resolveAgentConfig(file, options)
-  refuseUnsupported(file)
+  refuseKeys(refusedKeys, file)
   return resolved
-}
-
-/** Refuses what SPIRE would act on and this program cannot do yet. */
-function refuseUnsupported(file: AgentFile): void {
-  const { experimental } = file.agent
-  const refused: readonly (readonly [string, boolean])[] = [
-    ['experimental.broker', experimental.broker !== undefined],
-    ['experimental.require_pq_kem', experimental.require_pq_kem],
-    ['experimental.feature_flags "wit-svid"', experimental.feature_flags.includes('wit-svid')],
-  ]
-  for (const [key, isSet] of refused) {
-    if (!isSet) continue
-    throw new ConfigError('ERR_CONFIG_UNSUPPORTED', `${key} is not supported by mini-spire yet`)
-  }
 }

@@ -46,7 +46,7 @@ export interface ResolveOptions {
 /**
  * Checks and parses a merged configuration, in SPIRE's order and with its messages and warnings.
  *
- * What SPIRE accepts and this program cannot do yet is not refused here: see `refuseUnsupported`.
+ * What SPIRE accepts and this program cannot do yet is not refused here: see `refusedKeys`.
  *
  * @throws {ConfigError} for the first thing that is wrong
  */
@@ -103,7 +103,7 @@ export function resolveAgentConfig(
     x509SvidCacheMaxSize: agent.x509_svid_cache_max_size || 1000,
     jwtSvidCacheMaxSize: agent.jwt_svid_cache_max_size || 1000,
     sds,
-    profiling: resolveProfiling(agent),
+    profiling: resolveProfiling(agent, log),
     experimental: {
       syncIntervalMs,
       ...caches,

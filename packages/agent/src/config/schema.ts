@@ -49,7 +49,7 @@ const own = {
       named_pipe_name: { type: 'string', doc: 'Windows only' },
       admin_named_pipe_name: { type: 'string', doc: 'Windows only' },
       use_sync_authorized_entries: { type: 'bool', optional: true, doc: 'default true' },
-      require_pq_kem: { type: 'bool', doc: 'post-quantum key exchange only' },
+      require_pq_kem: { type: 'bool', doc: 'TLS with post-quantum key exchange only' },
       ratelimit: {
         type: 'section',
         doc: 'calls per second and caller; 0 is off',

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { ServerCall } from './call.ts'
 import type { Peer } from './call-context.ts'
+import { limitKey } from './client-address.ts'
 
 /** Node cuts a connection after a burst of 1000 resets, 33 of which come back each second; we turn it away before. */
 const resetBurst = 800
@@ -11,7 +12,7 @@ export class Connection {
   /** What its calls name it by: grpc-js gives a call nothing of its socket but an address, so ours is made up. */
   readonly key: string
   readonly peer: Peer
-  /** What limits count by: the IP address, or the process on a Unix socket. */
+  /** What limits count by: the IP address (of IPv6: its network), or the process on a Unix socket. */
   readonly address: string
   readonly #socket: Duplex
   readonly #streams = new Set<ServerCall>()
@@ -28,7 +29,8 @@ export class Connection {
     this.key = options.key
     this.#retire = options.retire
     this.peer = options.peer
-    this.address = options.peer.kind === 'tls' ? options.peer.address : `pid:${options.peer.pid}`
+    const { peer } = options
+    this.address = peer.kind === 'tls' ? limitKey(peer.address) : `pid:${peer.pid}`
     this.#socket = options.socket
   }
 
@@ -71,7 +73,7 @@ export class ConnectionTable {
     return this.#connections.size
   }
 
-  /** How many connections an address holds. */
+  /** How many connections are held by one of what limits count by. */
   sizeOf(address: string): number {
     return this.#byAddress.get(address) ?? 0
   }

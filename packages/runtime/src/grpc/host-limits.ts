@@ -1,4 +1,7 @@
-/** Bounds of a host; every one has a default, see {@link defaultHostLimits}. */
+/**
+ * Bounds of a host; every one has a default, see {@link defaultHostLimits}. IPv6 addresses are counted by network, the first 64
+ * bits.
+ */
 export interface HostLimits {
   /** Connections at once, in total and by one address. @default 20000 and 4096 */
   readonly maxConnections: number

@@ -3,6 +3,7 @@ import { isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { type CallCredentials, ChannelCredentials, credentials } from '@grpc/grpc-js'
 import { messageOf } from '@mini-spire/sdk/errors'
+import { pqKemSettings } from '../pq-kem.ts'
 import { type ChannelLimits, type GrpcChannel, openChannel } from './channel.ts'
 import { readPeerChain } from './tls-peer.ts'
 
@@ -20,6 +21,8 @@ export interface SvidChannelOptions extends ChannelLimits {
   readonly serverName?: string
   /** Asked for every connection; undefined connects without a certificate. */
   readonly svid: () => ClientSvid | undefined
+  /** Speaks to no server without a post-quantum key exchange. @default false */
+  readonly requiresPqKem?: boolean
   /** Judges the server's chain (DER, leaf first) of every connection; throws to refuse it, and calls fail with Unavailable and its text. */
   readonly verifyServer: (chain: readonly Uint8Array[]) => void
 }
@@ -70,11 +73,12 @@ class SvidChannelCredentials extends ChannelCredentials {
   }
 
   async #connect(socket: Socket): Promise<TLSSocket> {
-    const { address, serverName, verifyServer } = this.#options
+    const { address, serverName, verifyServer, requiresPqKem } = this.#options
     const name = serverName ?? (isIP(address) === 0 ? address : undefined)
     const secured = connect({
       socket,
       ...tlsSettings,
+      ...(requiresPqKem && pqKemSettings),
       ...clientIdentity(this.#options.svid()),
       ...(name === undefined ? {} : { servername: name }),
     })

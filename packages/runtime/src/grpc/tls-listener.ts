@@ -9,10 +9,13 @@ import {
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../log/logger.ts'
+import { pqKemSettings } from '../pq-kem.ts'
 import { HandshakeAdmission } from './admission.ts'
+import { limitKey, plainAddress } from './client-address.ts'
 import type { ConnectionTable } from './connections.ts'
 import type { HostLimits } from './host-limits.ts'
 import { ListenError } from './listen-error.ts'
+import { type Origin, ProxyProtocol } from './proxy-protocol.ts'
 import { tlsPeer, type VerifiedClient } from './tls-peer.ts'
 
 /** A key and its certificate chain, as a TLS listener presents them. */
@@ -32,6 +35,10 @@ export interface TlsListenOptions {
   readonly verifyClient: (chain: readonly Uint8Array[]) => VerifiedClient
   /** When a connection is told to go elsewhere, ± 10 %. @default never */
   readonly maxConnectionAgeMs?: number
+  /** Proxies that tell the address of a client by the PROXY protocol. @default none */
+  readonly proxyTrustedCidrs?: readonly string[]
+  /** Speaks to nobody without a post-quantum key exchange. @default false */
+  readonly requiresPqKem?: boolean
 }
 
 /** What a {@link TlsListener} is made of. */
@@ -57,10 +64,21 @@ const tlsSettings: TlsOptions = {
   secureOptions: constants.SSL_OP_NO_TICKET,
 }
 
+/** Where a connection is from, and what bounds count it by. */
+interface Client extends Origin {
+  readonly limitedBy: string
+}
+
 interface Waiting {
   readonly socket: Socket
-  readonly address: string
+  readonly client: Client
   readonly sinceMs: number
+}
+
+interface Handshake {
+  readonly client: Client
+  /** Frees its place. */
+  readonly finish: () => void
 }
 
 /** A TCP listener that admits connections before TLS, and knows who is at the other end after it. */
@@ -70,23 +88,26 @@ export class TlsListener {
   readonly #tcp: Server
   readonly #tls: TlsServer
   readonly #waiting: Waiting[] = []
-  /** What frees a handshake's place, by the remote end. */
-  readonly #handshakes = new Map<string, () => void>()
+  readonly #proxies: ProxyProtocol | undefined
+  /** By the remote end, which with a proxy is the proxy's. */
+  readonly #handshakes = new Map<string, Handshake>()
   #isStarting = false
 
   constructor(options: TlsListenerOptions) {
     this.#options = options
     this.#admission = new HandshakeAdmission(options)
+    const { proxyTrustedCidrs: trustedCidrs = [], clock } = options
+    if (trustedCidrs.length > 0) this.#proxies = new ProxyProtocol({ trustedCidrs, clock })
     // Paused: nothing is read from a connection that waits for its handshake.
     this.#tcp = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true })
     const { handshakeTimeoutMs: handshakeTimeout } = options.limits
-    this.#tls = createTlsServer({ ...tlsSettings, ...this.#credentials(), handshakeTimeout })
+    this.#tls = createTlsServer({ ...this.#settings(), handshakeTimeout })
     this.#tls.on('secureConnection', (socket) => this.#secured(socket))
     this.#tls.on('tlsClientError', (error, socket) => {
       socket.destroy()
       options.log.debug('TLS handshake failed', { error: messageOf(error) })
     })
-    this.#tcp.on('connection', (socket) => this.#connected(socket))
+    this.#tcp.on('connection', (socket) => this.#accepted(socket))
   }
 
   /** @throws {ListenError} `ERR_LISTEN_FAILED` */
@@ -108,46 +129,66 @@ export class TlsListener {
   }
 
   updateCredentials(): void {
-    this.#tls.setSecureContext({ ...tlsSettings, ...this.#credentials() })
+    this.#tls.setSecureContext(this.#settings())
   }
 
   /** Stops accepting, and lets go of what had not finished its handshake. */
   close(): Promise<void> {
     this.#tcp.close()
+    this.#proxies?.close()
     for (const { socket } of this.#waiting.splice(0)) socket.destroy()
     return Promise.resolve()
   }
 
-  #credentials(): { key: string; cert: string } {
-    const { key, cert } = this.#options.credentials()
-    return { key: key.export({ type: 'pkcs8', format: 'pem' }).toString(), cert }
+  #settings(): TlsOptions {
+    const { credentials, requiresPqKem } = this.#options
+    const { key, cert } = credentials()
+    const own = { key: key.export({ type: 'pkcs8', format: 'pem' }), cert }
+    return { ...tlsSettings, ...(requiresPqKem && pqKemSettings), ...own }
   }
 
-  #connected(socket: Socket): void {
+  #accepted(socket: Socket): void {
     socket.on('error', () => {})
-    const { connections, limits, clock } = this.#options
-    const address = socket.remoteAddress
-    const isFull =
-      address === undefined ||
-      connections.size >= limits.maxConnections ||
-      connections.sizeOf(address) >= limits.maxConnectionsPerAddress
-    const admission = isFull ? 'refuse' : this.#admission.enter(address)
-    if (address === undefined || admission === 'refuse') return void socket.destroy()
-    if (admission === 'now') this.#handshake(socket, address)
-    else this.#waiting.push({ socket, address, sinceMs: clock.nowMs() })
+    const { remoteAddress, remotePort } = socket
+    if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy()
+    const origin = { address: plainAddress(remoteAddress), port: remotePort }
+    if (!this.#proxies?.isProxy(origin.address)) {
+      this.#connected(socket, origin)
+      return
+    }
+    const { log } = this.#options
+    this.#proxies.readClient(socket).then(
+      (client) => this.#connected(socket, client ?? origin),
+      (error: unknown) => {
+        socket.destroy()
+        log.debug('Refused PROXY header', { error: messageOf(error), peer_address: origin.address })
+      },
+    )
   }
 
-  #handshake(socket: Socket, address: string): void {
+  #connected(socket: Socket, origin: Origin): void {
+    const { connections, limits, clock } = this.#options
+    const client = { ...origin, limitedBy: limitKey(origin.address) }
+    const isFull =
+      connections.size >= limits.maxConnections ||
+      connections.sizeOf(client.limitedBy) >= limits.maxConnectionsPerAddress
+    const admission = isFull ? 'refuse' : this.#admission.enter(client.limitedBy)
+    if (admission === 'refuse') return void socket.destroy()
+    if (admission === 'now') this.#handshake(socket, client)
+    else this.#waiting.push({ socket, client, sinceMs: clock.nowMs() })
+  }
+
+  #handshake(socket: Socket, client: Client): void {
     const key = endOf(socket)
     let isRunning = true
     const finish = (): void => {
       if (!isRunning) return
       isRunning = false
       this.#handshakes.delete(key)
-      this.#admission.leave(address, 'running')
+      this.#admission.leave(client.limitedBy, 'running')
       this.#startWaiting()
     }
-    this.#handshakes.set(key, finish)
+    this.#handshakes.set(key, { client, finish })
     socket.once('close', finish)
     this.#tls.emit('connection', socket)
   }
@@ -167,30 +208,29 @@ export class TlsListener {
     })
   }
 
-  #startOne({ socket, address, sinceMs }: Waiting): void {
+  #startOne({ socket, client, sinceMs }: Waiting): void {
     const { limits, clock } = this.#options
     if (socket.destroyed || clock.nowMs() - sinceMs > limits.handshakeTimeoutMs) {
-      this.#admission.leave(address, 'waiting')
+      this.#admission.leave(client.limitedBy, 'waiting')
       socket.destroy()
       return
     }
     this.#admission.promote()
-    this.#handshake(socket, address)
+    this.#handshake(socket, client)
   }
 
   #secured(socket: TLSSocket): void {
     socket.on('error', () => {})
     const { connections, verifyClient, log, accept } = this.#options
-    const { remoteAddress: address, remotePort: port } = socket
-    this.#handshakes.get(endOf(socket))?.()
-    if (socket.alpnProtocol !== 'h2' || address === undefined || port === undefined) {
-      return void socket.destroy()
-    }
+    const handshake = this.#handshakes.get(endOf(socket))
+    handshake?.finish()
+    if (socket.alpnProtocol !== 'h2' || !handshake) return void socket.destroy()
+    const { address, port, limitedBy } = handshake.client
     const startedMs = performance.now()
     try {
       connections.add(tlsPeer(socket, { address, port }, verifyClient), socket)
     } catch (error) {
-      this.#admission.charge(address, performance.now() - startedMs)
+      this.#admission.charge(limitedBy, performance.now() - startedMs)
       log.debug('Refused client certificate', { error: messageOf(error), peer_address: address })
       return void socket.destroy()
     }

@@ -141,13 +141,12 @@ describe('a server configuration is refused', () => {
 
   it.each([
     ['federation { bundle_endpoint { profile "https_spiffe" {} } }', 'federation.bundle_endpoint'],
-    ['proxy_protocol_trusted_cidrs = ["10.0.0.0/8"]', 'proxy_protocol_trusted_cidrs'],
     ['experimental { require_pq_kem = true }', 'experimental.require_pq_kem'],
     ['experimental { auth_opa_policy_engine {} }', 'experimental.auth_opa_policy_engine'],
   ])('with a reason, where it asks for what is not there yet: %s', async (keys, what) => {
     await expect((await withKeys(keys)).config).rejects.toMatchObject({
       code: 'ERR_CONFIG_UNSUPPORTED',
-      message: `${what} is not supported by mini-spire yet`,
+      message: expect.stringContaining(`${what} is not supported by mini-spire yet: `),
     })
   })
 

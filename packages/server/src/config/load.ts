@@ -1,10 +1,11 @@
 import { readConfigFile } from '@mini-spire/runtime/config/config-file'
+import { refuseKeys } from '@mini-spire/runtime/config/refused-keys'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { checkDataStore } from './data-store.ts'
 import { type ResolveOptions, resolveServerConfig } from './resolve.ts'
 import type { ResolvedServerConfig } from './resolved-config.ts'
 import { decodeServerFile, mergeServer, type ServerFlags } from './server-file.ts'
-import { refuseUnsupported } from './unsupported.ts'
+import { refusedKeys } from './unsupported.ts'
 
 /** Where SPIRE looks for the file, relative to the working directory. */
 export const defaultServerConfigPath = 'conf/server/server.conf'
@@ -36,7 +37,7 @@ export async function loadServerConfig(
   const file = mergeServer(given, options.flags)
   const resolved = await resolveServerConfig(file, options)
   if (options.purpose === 'import') return resolved
-  refuseUnsupported(file, resolved.config)
+  refuseKeys(refusedKeys, file)
   checkDataStore(resolved.config.plugins)
   return resolved
 }

@@ -43,7 +43,7 @@ export interface ResolveOptions {
 /**
  * Checks and parses a merged configuration, in SPIRE's order and with its messages and warnings.
  *
- * What SPIRE accepts and this program cannot do yet is not refused here: see `refuseUnsupported`.
+ * What SPIRE accepts and this program cannot do yet is not refused here: see `refusedKeys`.
  *
  * @throws {ConfigError} for the first thing that is wrong
  */
@@ -89,7 +89,7 @@ export async function resolveServerConfig(
     },
     federation,
     experimental,
-    profiling: resolveProfiling(server),
+    profiling: resolveProfiling(server, log),
     plugins,
     telemetry: resolveTelemetry(file.telemetry),
     healthChecks: resolveHealthChecks(file.healthChecks),

@@ -36,7 +36,7 @@ const own = {
       prune_events_older_than: { type: 'string', doc: 'how long events are kept' },
       event_timeout: { type: 'string', doc: 'how long a missing event is waited for' },
       sql_transaction_timeout: { type: 'string', doc: 'old name of event_timeout' },
-      require_pq_kem: { type: 'bool', doc: 'post-quantum key exchange only' },
+      require_pq_kem: { type: 'bool', doc: 'TLS with post-quantum key exchange only' },
       wit_key_type: { type: 'string', doc: 'key type of WIT-SVIDs' },
       wit_issuer: { type: 'string', doc: 'issuer of WIT-SVIDs' },
       feature_flags: { type: 'strings', doc: 'developer switches' },
@@ -92,7 +92,7 @@ const own = {
   prune_tofu_nodes: { type: 'bool', doc: 'also those that cannot attest again' },
   proxy_protocol_trusted_cidrs: {
     type: 'strings',
-    doc: 'proxies that may tell the client address',
+    doc: 'proxies that may tell the client address by the PROXY protocol, version 1 or 2',
   },
   ratelimit: {
     type: 'section',

@@ -29,6 +29,10 @@ export interface EndpointsOptions {
   readonly socketPath: string
   readonly bindAddress: string
   readonly bindPort: number
+  /** Proxies that may tell the address of a client by the PROXY protocol. */
+  readonly proxyTrustedCidrs: readonly string[]
+  /** Speaks TLS with nobody without a post-quantum key exchange. */
+  readonly requiresPqKem: boolean
   /** What the server shows; asked anew after each {@link Endpoints.updateCredentials}. */
   readonly svid: () => ServerSvid
   /** Judges a client's certificates, or throws. */
@@ -69,6 +73,7 @@ export class Endpoints implements ConnectionCutter {
   /** Listens; both addresses are open, or neither. */
   async start(): Promise<EndpointAddresses> {
     const { socketPath, bindAddress, bindPort, svid, verifyClient, log } = this.#options
+    const { proxyTrustedCidrs, requiresPqKem } = this.#options
     try {
       const { host, port } = await this.#remote.listenTls({
         host: bindAddress,
@@ -79,6 +84,8 @@ export class Endpoints implements ConnectionCutter {
         },
         verifyClient,
         maxConnectionAgeMs,
+        proxyTrustedCidrs,
+        requiresPqKem,
       })
       await this.#local.listenUnix({
         path: socketPath,
@@ -86,6 +93,10 @@ export class Endpoints implements ConnectionCutter {
         directoryMode: socketDirectoryMode,
         acceptsUnidentified: true,
       })
+      if (proxyTrustedCidrs.length > 0) {
+        const fields = { trusted_cidrs: proxyTrustedCidrs }
+        log.info('PROXY protocol enabled on TCP listener', fields)
+      }
       const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
       log.info('Starting Server APIs', { network: 'tcp', address })
       log.info('Starting Server APIs', { network: 'unix', address: socketPath })

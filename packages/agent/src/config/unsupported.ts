@@ -1,0 +1,22 @@
+import { pqKemReason, type RefusedKey, witReason } from '@mini-spire/runtime/config/refused-keys'
+import { hasPqKem } from '@mini-spire/runtime/pq-kem'
+import type { AgentFile } from './agent-file.ts'
+
+/** What SPIRE's agent would act on and this one cannot do yet. */
+export const refusedKeys: readonly RefusedKey<AgentFile>[] = [
+  {
+    key: 'experimental.broker',
+    reason: 'the SPIFFE Broker API is not served',
+    isSet: ({ agent }) => agent.experimental.broker !== undefined,
+  },
+  {
+    key: 'experimental.require_pq_kem',
+    reason: pqKemReason,
+    isSet: ({ agent }) => agent.experimental.require_pq_kem && !hasPqKem(),
+  },
+  {
+    key: 'experimental.feature_flags "wit-svid"',
+    reason: witReason,
+    isSet: ({ agent }) => agent.experimental.feature_flags.includes('wit-svid'),
+  },
+]

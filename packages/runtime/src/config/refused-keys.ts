@@ -1,0 +1,30 @@
+import { ConfigError } from './config-error.ts'
+
+/** A key that SPIRE acts on and this program does not: to start without it would be less than was configured. */
+export interface RefusedKey<File> {
+  /** As the documentation names it: `experimental.broker`. */
+  readonly key: string
+  /** Why, or what to do instead; stands in the documentation too. */
+  readonly reason: string
+  /** Whether a file asks for it. */
+  readonly isSet: (file: File) => boolean
+}
+
+/**
+ * Refuses a file that asks for one of these keys.
+ *
+ * @throws {ConfigError} `ERR_CONFIG_UNSUPPORTED`, with the reason
+ */
+export function refuseKeys<File>(keys: readonly RefusedKey<File>[], file: File): void {
+  const refused = keys.find(({ isSet }) => isSet(file))
+  if (!refused) return
+  const message = `${refused.key} is not supported by mini-spire yet: ${refused.reason}`
+  throw new ConfigError('ERR_CONFIG_UNSUPPORTED', message)
+}
+
+/** Why `require_pq_kem` is refused where it is. */
+export const pqKemReason =
+  'a post-quantum key exchange needs OpenSSL 3.5 or newer, as Node 24 has it'
+
+/** Why WIT-SVIDs are refused. */
+export const witReason = 'WIT-SVIDs, a draft, are not issued'
