@@ -57,6 +57,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'health/': 3,
     'telemetry/': 3,
     'grpc/': 4,
+    'https/': 4.5,
     'cli/': 5,
   },
   server: {

@@ -14,7 +14,6 @@ import type { X509BundleSource } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { pushEncoder } from './api/push/convert.ts'
 import { AgentAttestation } from './attestation/attest-agent.ts'
-import { pruneNodes } from './attestation/prune-nodes.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
 import type { AuthorityManager } from './ca/authority-manager.ts'
 import type { PublishJwtAuthority } from './ca/jwt-publisher.ts'
@@ -22,7 +21,7 @@ import { type PruningOutcome, runCaMaintenance } from './ca/maintenance.ts'
 import { resolveDataStore } from './config/data-store.ts'
 import { defaultServerConfigPath } from './config/load.ts'
 import { serverPluginKinds } from './config/plugin-kinds.ts'
-import type { NodePruningConfig, ResolvedServerConfig } from './config/resolved-config.ts'
+import type { ResolvedServerConfig } from './config/resolved-config.ts'
 import { BundleManager } from './federation/bundle-manager.ts'
 import { RemoteAddresses } from './federation/remote-addresses.ts'
 import { refuseIncompleteImport } from './import/import-marker.ts'
@@ -36,10 +35,12 @@ import { pruneEntriesPeriodically } from './registration/prune-entries.ts'
 import type { RegistrationState } from './registration/registration-state.ts'
 import { Registry } from './registry/registry.ts'
 import { LevelStore } from './store/level/level-store.ts'
-import type { Cause, Position, Store } from './store/store.ts'
+import type { Position, Store } from './store/store.ts'
 import { cutEvictedAgents } from './transport/agent-evictions.ts'
+import { BundleEndpoint } from './transport/bundle-endpoint.ts'
 import { ClientCertificates } from './transport/client-certificates.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
+import { nodePruningTask } from './transport/node-pruning.ts'
 import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
 import { type ServerAuthorities, serverAuthorities } from './transport/server-authorities.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
@@ -51,10 +52,6 @@ import {
 } from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
-
-const hourMs = 3_600_000
-const nodePruneIntervalMs = hourMs
-const nodePruneJitterMs = hourMs / 4
 
 /** Options of {@link Server}. */
 export interface ServerOptions {
@@ -178,6 +175,7 @@ export class Server implements AsyncDisposable {
       bundleManager,
     })
     this.#run(bundleManager.run(this.#stopping.signal))
+    await this.#serveBundle(bundle, svid)
     this.#run(authorities.run(this.#stopping.signal))
     const { signal } = this.#stopping
     if (upstream) this.#run(upstream.run(authorities, () => svid.markTainted(), signal))
@@ -322,6 +320,21 @@ export class Server implements AsyncDisposable {
     })
   }
 
+  /** Serves the own bundle to other trust domains, when that is configured. */
+  async #serveBundle(bundle: OwnBundle, svid: ServerSvidRotator): Promise<void> {
+    const { bundleEndpoint: config } = this.#config.federation
+    if (!config) return
+    const endpoint = await BundleEndpoint.listen({
+      config,
+      bundle: () => bundle.get(),
+      svid: () => svid.current(),
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'endpoints' }),
+    })
+    this.#closers.push(async () => await endpoint[Symbol.asyncDispose]())
+    this.#run(endpoint.run(this.#stopping.signal))
+  }
+
   async #listen(parts: {
     readonly plugins: ServerPlugins
     readonly store: Store
@@ -403,28 +416,12 @@ export class Server implements AsyncDisposable {
       },
     ]
     const { nodePruning } = this.#config
-    if (nodePruning) tasks.push(this.#nodePruning(nodePruning, store))
-    for (const task of tasks) this.#run(runPeriodically(task, { clock, log, signal }))
-  }
-
-  #nodePruning(config: NodePruningConfig, store: Store): PeriodicTask {
-    const { expiredForMs, batchSize, includesNonReattestable } = config
-    const actor = { class: 'server', id: 'node pruning' } as const
-    const cause: Cause = { actor, requestId: '', reason: 'node prune' }
-    return {
-      failure: 'Error pruning expired agents',
-      intervalMs: nodePruneIntervalMs + (2 * this.#spread - 1) * nodePruneJitterMs,
-      work: async () => {
-        const pruned = await pruneNodes({
-          state: { records: this.#registry, store },
-          cause,
-          expiredBeforeSeconds: Math.floor((this.#clock.nowMs() - expiredForMs) / 1000),
-          includesNonReattestable,
-          batchSize,
-        })
-        if (pruned.length > 0) this.#log.info('Pruned expired agents', { count: pruned.length })
-      },
+    if (nodePruning) {
+      const spread = this.#spread
+      const registry = this.#registry
+      tasks.push(nodePruningTask({ config: nodePruning, registry, store, clock, log, spread }))
     }
+    for (const task of tasks) this.#run(runPeriodically(task, { clock, log, signal }))
   }
 
   /** Lets a task run until the server stops; stopping waits for it. */

@@ -1,6 +1,15 @@
 import type { Clock } from '../clock.ts'
 import type { HostLimits } from './host-limits.ts'
 
+/** The bounds that concern handshakes. */
+export type HandshakeLimits = Pick<
+  HostLimits,
+  | 'maxHandshakes'
+  | 'maxHandshakesPerAddress'
+  | 'maxWaitingHandshakes'
+  | 'handshakesPerSecondPerAddress'
+>
+
 /** What becomes of a new connection before a byte of it is read. */
 export type Admission = 'now' | 'wait' | 'refuse'
 
@@ -21,7 +30,7 @@ interface Bucket {
  * permission, so it is counted by address and in total before it begins.
  */
 export class HandshakeAdmission {
-  readonly #limits: HostLimits
+  readonly #limits: HandshakeLimits
   readonly #clock: Clock
   readonly #running = new Map<string, number>()
   readonly #buckets = new Map<string, Bucket>()
@@ -29,7 +38,7 @@ export class HandshakeAdmission {
   #waiting = 0
   #sweepAt = sweepAt
 
-  constructor(options: { readonly limits: HostLimits; readonly clock: Clock }) {
+  constructor(options: { readonly limits: HandshakeLimits; readonly clock: Clock }) {
     this.#limits = options.limits
     this.#clock = options.clock
   }

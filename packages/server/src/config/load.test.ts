@@ -135,12 +135,19 @@ describe('a server configuration is refused', () => {
       'federation { bundle_endpoint { profile "https_web" {} } }',
       "malformed https_web profile configuration: 'acme' or 'serving_cert_file' is required",
     ],
+    [
+      'federation { federates_with "example.org" { bundle_endpoint_url = "https://x" bundle_endpoint_profile "https_web" {} } }',
+      'federation.federates_with["example.org"] is the trust domain of this server itself',
+    ],
+    [
+      'federation { redirects_may_lead_to = ["10.0.0.0/33"] }',
+      'federation.redirects_may_lead_to: "10.0.0.0/33" is not a network as address/prefix',
+    ],
   ])('%s', async (keys, message) => {
     await expect((await withKeys(keys)).config).rejects.toThrow(message)
   })
 
   it.each([
-    ['federation { bundle_endpoint { profile "https_spiffe" {} } }', 'federation.bundle_endpoint'],
     ['experimental { require_pq_kem = true }', 'experimental.require_pq_kem'],
     ['experimental { auth_opa_policy_engine {} }', 'experimental.auth_opa_policy_engine'],
   ])('with a reason, where it asks for what is not there yet: %s', async (keys, what) => {

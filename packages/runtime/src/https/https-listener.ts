@@ -1,0 +1,227 @@
+import { constants } from 'node:crypto'
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import {
+  createServer as createTlsServer,
+  type TLSSocket,
+  type TlsOptions,
+  type Server as TlsServer,
+} from 'node:tls'
+import { messageOf } from '@mini-spire/sdk/errors'
+import type { Clock } from '../clock.ts'
+import { HandshakeAdmission } from '../grpc/admission.ts'
+import { ListenError } from '../grpc/listen-error.ts'
+import type { Logger } from '../log/logger.ts'
+import { type ClientHello, readClientHello } from './client-hello.ts'
+import { defaultHttpsLimits, type HttpsLimits } from './https-limits.ts'
+import type { KeyPair, ServingCertificate } from './serving-certificate.ts'
+
+/** Options of {@link HttpsListener}. */
+export interface HttpsListenerOptions {
+  /** An IP address. @default every interface */
+  readonly host?: string | undefined
+  readonly port: number
+  readonly certificate: ServingCertificate
+  readonly answer: RequestListener
+  readonly limits?: Partial<HttpsLimits>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+const tlsSettings: TlsOptions = {
+  ALPNProtocols: ['http/1.1'],
+  minVersion: 'TLSv1.2',
+  // Each connection sees the certificate of its own time.
+  secureOptions: constants.SSL_OP_NO_TICKET,
+}
+
+/** The protocol of a certificate authority that asks for a proof [RFC 8737 6.2]. */
+const challengeProtocol = 'acme-tls/1'
+
+/**
+ * Serves HTTPS to whoever connects: no client certificate is asked for, TLS 1.2 or better, HTTP/1.1. Every stage has bounds: how many
+ * connections and handshakes there are, how long a request may take to come and an answer to be taken.
+ */
+export class HttpsListener implements AsyncDisposable {
+  readonly #options: HttpsListenerOptions
+  readonly #limits: HttpsLimits
+  readonly #admission: HandshakeAdmission
+  readonly #tcp: Server
+  readonly #tls: TlsServer
+  readonly #http: HttpServer
+  readonly #sockets = new Set<Socket>()
+  readonly #byAddress = new Map<string, number>()
+  /** What frees a handshake's place, by the remote end. */
+  readonly #handshakes = new Map<string, () => void>()
+  #shown: KeyPair | undefined
+
+  constructor(options: HttpsListenerOptions) {
+    this.#options = options
+    this.#limits = { ...defaultHttpsLimits, ...options.limits }
+    const { clock, log } = options
+    this.#admission = new HandshakeAdmission({
+      limits: { ...this.#limits, maxWaitingHandshakes: 0 },
+      clock,
+    })
+    this.#tcp = createServer({ pauseOnConnect: true, noDelay: true })
+    this.#tcp.on('connection', (socket) => this.#connected(socket))
+    this.#tls = createTlsServer(tlsSettings)
+    this.#tls.on('tlsClientError', (error, socket) => {
+      socket.destroy()
+      log.debug('TLS handshake failed', { error: messageOf(error) })
+    })
+    this.#http = this.#httpServer()
+    this.#tls.on('secureConnection', (socket) => this.#secured(socket))
+  }
+
+  /** @throws {ListenError} `ERR_LISTEN_FAILED` */
+  async listen(): Promise<{ readonly host: string; readonly port: number }> {
+    const { host, port } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      this.#tcp.once('error', (cause) => {
+        const message = `could not listen on ${host ?? ''}:${port}: ${messageOf(cause)}`
+        reject(new ListenError('ERR_LISTEN_FAILED', message, { cause }))
+      })
+      this.#tcp.listen({ ...(host !== undefined && { host }), port }, resolve)
+    })
+    this.#tcp.removeAllListeners('error')
+    this.#tcp.on('error', (error) => {
+      this.#options.log.warn('Listener failed to accept', { error: messageOf(error) })
+    })
+    const bound = this.#tcp.address() as AddressInfo
+    return { host: bound.address, port: bound.port }
+  }
+
+  /** Stops at once; answers under way are cut off. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise((resolve) => this.#tcp.close(resolve))
+    for (const socket of this.#sockets) socket.destroy()
+    this.#http.close()
+    await closed
+  }
+
+  #httpServer(): HttpServer {
+    const limits = this.#limits
+    const server = createHttpServer({
+      maxHeaderSize: limits.maxHeadBytes,
+      headersTimeout: limits.requestTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.idleTimeoutMs,
+      connectionsCheckingInterval: 1_000,
+    })
+    server.maxRequestsPerSocket = limits.maxRequestsPerConnection
+    server.on('request', (request, response) => this.#answer(request, response))
+    server.on('clientError', (_error, socket) => socket.destroy())
+    return server
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { clock, answer } = this.#options
+    const timer = clock.setTimer(this.#limits.answerTimeoutMs, () => request.socket.destroy())
+    response.once('close', () => timer.cancel())
+    answer(request, response)
+  }
+
+  #connected(socket: Socket): void {
+    socket.on('error', () => {})
+    const address = socket.remoteAddress
+    if (address === undefined || !this.#admit(address)) return void socket.destroy()
+    this.#track(socket, address)
+    const end = endOf(socket)
+    const timer = this.#options.clock.setTimer(this.#limits.handshakeTimeoutMs, () =>
+      socket.destroy(),
+    )
+    const finish = (): void => {
+      if (!this.#handshakes.delete(end)) return
+      timer.cancel()
+      this.#admission.leave(address, 'running')
+    }
+    this.#handshakes.set(end, finish)
+    socket.once('close', finish)
+    if (this.#options.certificate.isChallenged === true) {
+      readFirstRecord(socket, (record) => this.#handshake(socket, readClientHello(record)))
+    } else this.#handshake(socket)
+  }
+
+  #admit(address: string): boolean {
+    const { maxConnections, maxConnectionsPerAddress } = this.#limits
+    const mine = this.#byAddress.get(address) ?? 0
+    if (this.#sockets.size >= maxConnections || mine >= maxConnectionsPerAddress) return false
+    return this.#admission.enter(address) === 'now'
+  }
+
+  #track(socket: Socket, address: string): void {
+    this.#sockets.add(socket)
+    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      const left = (this.#byAddress.get(address) ?? 1) - 1
+      if (left === 0) this.#byAddress.delete(address)
+      else this.#byAddress.set(address, left)
+    })
+  }
+
+  #handshake(socket: Socket, hello?: ClientHello): void {
+    const { certificate } = this.#options
+    if (hello?.protocols.includes(challengeProtocol)) {
+      const proof = certificate.findChallenge?.(hello.serverName)
+      if (proof) answerChallenge(socket, proof)
+      else socket.destroy()
+      return
+    }
+    const current = certificate.current()
+    if (!current) return void socket.destroy()
+    if (current !== this.#shown) {
+      this.#tls.setSecureContext({ ...tlsSettings, ...current })
+      this.#shown = current
+    }
+    this.#tls.emit('connection', socket)
+  }
+
+  #secured(socket: TLSSocket): void {
+    socket.on('error', () => {})
+    this.#handshakes.get(endOf(socket))?.()
+    this.#http.emit('connection', socket)
+  }
+}
+
+/** A whole TLS record is at most this long, its head included. */
+const longestRecord = 5 + 16_384 + 256
+
+/** Waits for the first TLS record, looks at it, and puts it back. */
+function readFirstRecord(socket: Socket, look: (record: Uint8Array) => void): void {
+  let read: Buffer = Buffer.alloc(0)
+  const onData = (piece: Buffer): void => {
+    read = Buffer.concat([read, piece])
+    const length = read.length < 5 ? longestRecord : 5 + read.readUInt16BE(3)
+    if (read.length < Math.min(length, longestRecord)) return
+    socket.off('data', onData)
+    socket.pause()
+    socket.unshift(read)
+    look(read.subarray(0, length))
+  }
+  socket.on('data', onData)
+  socket.resume()
+}
+
+/** Shows a proof to a certificate authority: the handshake is all it wants [RFC 8737 3]. */
+function answerChallenge(socket: Socket, proof: KeyPair): void {
+  const settings = { ...tlsSettings, ...proof, ALPNProtocols: [challengeProtocol] }
+  const server = createTlsServer(settings, (secured) => {
+    secured.on('error', () => {})
+    secured.end()
+  })
+  server.on('tlsClientError', (_error, failed) => failed.destroy())
+  server.emit('connection', socket)
+}
+
+/** The remote end, which no two open connections share. */
+function endOf(socket: Socket): string {
+  return `${socket.remoteAddress}|${socket.remotePort}`
+}

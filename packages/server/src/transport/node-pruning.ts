@@ -1,0 +1,40 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { pruneNodes } from '../attestation/prune-nodes.ts'
+import type { NodePruningConfig } from '../config/resolved-config.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Cause, Store } from '../store/store.ts'
+import type { PeriodicTask } from './periodic-tasks.ts'
+
+const intervalMs = 3_600_000
+const jitterMs = intervalMs / 4
+
+/** The task that forgets agents which have been expired for long enough. */
+export function nodePruningTask(options: {
+  readonly config: NodePruningConfig
+  readonly registry: Registry
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Logger
+  /** A number from 0 up to 1, drawn once, that spreads several servers. */
+  readonly spread: number
+}): PeriodicTask {
+  const { config, registry, store, clock, log, spread } = options
+  const { expiredForMs, batchSize, includesNonReattestable } = config
+  const actor = { class: 'server', id: 'node pruning' } as const
+  const cause: Cause = { actor, requestId: '', reason: 'node prune' }
+  return {
+    failure: 'Error pruning expired agents',
+    intervalMs: intervalMs + (2 * spread - 1) * jitterMs,
+    work: async () => {
+      const pruned = await pruneNodes({
+        state: { records: registry, store },
+        cause,
+        expiredBeforeSeconds: Math.floor((clock.nowMs() - expiredForMs) / 1000),
+        includesNonReattestable,
+        batchSize,
+      })
+      if (pruned.length > 0) log.info('Pruned expired agents', { count: pruned.length })
+    },
+  }
+}
