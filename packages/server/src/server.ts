@@ -148,6 +148,7 @@ export class Server implements AsyncDisposable {
       trustDomain,
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'catalog' }),
+      environment: process.env,
       ownRoots: () => certificates.findX509Bundle(trustDomain)?.authorities ?? [],
     })
     const store = await this.#openStore()

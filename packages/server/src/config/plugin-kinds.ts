@@ -54,7 +54,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
     type: 'UpstreamAuthority',
     min: 0,
     max: 1,
-    supported: ['disk', 'spire'],
-    unsupported: ['aws_pca', 'awssecret', 'cert-manager', 'ejbca', 'gcp_cas', 'vault'],
+    supported: ['disk', 'spire', 'vault'],
+    unsupported: ['aws_pca', 'awssecret', 'cert-manager', 'ejbca', 'gcp_cas'],
   },
 ]

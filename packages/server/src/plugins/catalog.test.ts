@@ -12,6 +12,7 @@ const load = (plugins: string) =>
     clock: systemClock,
     log: silentLogger,
     ownRoots: () => [],
+    environment: {},
   })
 const memory = 'KeyManager "memory" {}'
 

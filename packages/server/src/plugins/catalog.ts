@@ -4,6 +4,8 @@ import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
+import type { Environment } from '@mini-spire/runtime/http/system-roots'
 import { DiskKeyManager } from '@mini-spire/runtime/key-manager/disk/disk-key-manager'
 import type { KeyManager } from '@mini-spire/runtime/key-manager/key-manager'
 import { MemoryKeyManager } from '@mini-spire/runtime/key-manager/memory/memory-key-manager'
@@ -22,6 +24,8 @@ import { readDiskConfig } from './upstream-authority/disk/disk-config.ts'
 import { SpireUpstreamAuthority } from './upstream-authority/spire/spire-authority.ts'
 import { readSpireConfig } from './upstream-authority/spire/spire-config.ts'
 import type { UpstreamAuthority } from './upstream-authority/upstream-authority.ts'
+import { VaultUpstreamAuthority } from './upstream-authority/vault/vault-authority.ts'
+import { readVaultConfig } from './upstream-authority/vault/vault-config.ts'
 
 /** What plugins get from their server. */
 export interface PluginSurroundings {
@@ -30,6 +34,8 @@ export interface PluginSurroundings {
   readonly log: Logger
   /** Roots of the server's own bundle as they are when asked. */
   readonly ownRoots: () => readonly Certificate[]
+  /** Environment variables, where plugins read some. */
+  readonly environment: Environment
 }
 
 /** The plugins of a server, loaded and configured. */
@@ -79,6 +85,7 @@ const upstreamAuthorities: ReadonlyMap<string, Load<UpstreamAuthority>> = new Ma
         new SpireUpstreamAuthority({ ...surroundings, server: readSpireConfig(data) }),
       ),
   ],
+  ['vault', (data, surroundings) => Promise.resolve(openVault(data, surroundings))],
 ])
 
 const credentialComposers: ReadonlyMap<string, Load<CredentialComposer>> = new Map()
@@ -179,6 +186,15 @@ async function load<Plugin>(
 async function dataOf({ data, dataFile }: PluginConfig): Promise<Node | undefined> {
   if (dataFile === undefined) return data
   return parseConfig(await readFile(dataFile, 'utf8'))
+}
+
+function openVault(
+  data: Node | undefined,
+  { environment, clock, log }: PluginSurroundings,
+): UpstreamAuthority {
+  const settings = readVaultConfig(data, environment)
+  const http = new HttpClient({ environment, clock })
+  return new VaultUpstreamAuthority({ settings, http, clock, log })
 }
 
 const diskSchema = { keys_path: { type: 'string' } } as const
