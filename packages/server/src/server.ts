@@ -45,13 +45,10 @@ import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.t
 import { type ServerAuthorities, serverAuthorities } from './transport/server-authorities.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
 import { countPruning } from './transport/server-metrics.ts'
-import {
-  ServerSvidRotator,
-  type ServerSvidSigner,
-  serverSvidTickMs,
-} from './transport/server-svid.ts'
+import { ServerSvidRotator, type ServerSvidSigner } from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
+import { TrustChanges } from './transport/trust-changes.ts'
 
 /** Options of {@link Server}. */
 export interface ServerOptions {
@@ -82,6 +79,7 @@ export class Server implements AsyncDisposable {
   readonly #spread: number
   readonly #registry: Registry
   readonly #push: PushHub
+  readonly #trust: TrustChanges
   readonly #stopping = new AbortController()
   /** What has to be undone, in the order in which it was done. */
   readonly #closers: (() => Promise<unknown>)[] = []
@@ -105,6 +103,10 @@ export class Server implements AsyncDisposable {
       position: () => this.#position(),
       encoder: pushEncoder,
       clock: this.#clock,
+    })
+    this.#trust = new TrustChanges({
+      trustDomainName: config.trustDomain.name,
+      findBundle: (name) => this.#registry.bundles.find(name),
     })
   }
 
@@ -244,7 +246,7 @@ export class Server implements AsyncDisposable {
     this.#closers.push(() => store.close())
     this.#position = () => store.position()
     await store.open((changes) => {
-      this.#registry.apply(changes)
+      this.#trust.around(changes, () => this.#registry.apply(changes))
       this.#push.changed(changes)
       const cutter = this.#endpoints
       const findNode = (id: string): AttestedNode | undefined => this.#registry.nodes.find(id)
@@ -392,6 +394,7 @@ export class Server implements AsyncDisposable {
     this.#closers.push(() => endpoints.stop())
     const addresses = await endpoints.start()
     this.#endpoints = endpoints
+    this.#trust.begin({ cutter: endpoints, verifyClient: certificates.verify, svid })
     return addresses
   }
 
@@ -406,16 +409,11 @@ export class Server implements AsyncDisposable {
     const clock = this.#clock
     const log = this.#log
     const { journals } = this.#registry
+    this.#run(svid.run(signal))
     this.#run(pruneEntriesPeriodically(parts.registration, log, signal))
     const onPruned = (outcome: PruningOutcome): void => countPruning(this.#metrics, outcome)
     this.#run(runCaMaintenance({ bundle, journals, store, clock, log, onPruned, signal }))
-    const tasks: PeriodicTask[] = [
-      {
-        failure: 'Could not rotate server SVID',
-        intervalMs: serverSvidTickMs,
-        work: () => svid.tick(),
-      },
-    ]
+    const tasks: PeriodicTask[] = []
     const { nodePruning } = this.#config
     if (nodePruning) {
       const spread = this.#spread

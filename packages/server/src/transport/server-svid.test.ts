@@ -1,7 +1,10 @@
 import { createPublicKey } from 'node:crypto'
 import type { Clock } from '@mini-spire/runtime/clock'
+import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
-import { describe, expect, it } from 'vitest'
+import { TestCa } from '@mini-spire/sdk/testing'
+import { describe, expect, it, vi } from 'vitest'
+import { RecordingLog } from '../ca/ca.test-kit.ts'
 import { type ServerSvidOptions, ServerSvidRotator } from './server-svid.ts'
 
 const hourMs = 3_600_000
@@ -67,13 +70,45 @@ describe('ServerSvidRotator', () => {
     expect(shown.toString('hex')).toBe(keys[1])
   })
 
-  it('replaces a tainted SVID at the next tick, once', async () => {
-    const { rotator, keys } = scene()
+  it('replaces an SVID at once when its root becomes tainted, and only then', async () => {
+    const clock = new FakeClock()
+    const now = (): Date => clock.now()
+    const cas = [TestCa.create('example.org', { now }), TestCa.create('example.org', { now })]
+    const roots = cas.map(({ certificate }) => certificate.raw)
+    let signed = 0
+    let isBroken = false
+    const log = new RecordingLog()
+    const { rotator } = scene({
+      clock,
+      log,
+      signer: {
+        issueServerSvid: async () => {
+          if (isBroken) throw new Error('no CA')
+          const { chain } = (cas[Math.min(signed++, 1)] as TestCa).issueX509Svid('/spire/server')
+          const expiresAtSeconds = (clock.nowMs() + hourMs) / 1000
+          return { chain: chain.map(({ raw }) => raw), expiresAtSeconds }
+        },
+      },
+    })
     await rotator.start()
-    rotator.markTainted()
-    await rotator.tick()
-    await rotator.tick()
-    expect(keys).toHaveLength(2)
+    const stop = new AbortController()
+    const running = rotator.run(stop.signal)
+    const first = rotator.current()
+    rotator.setTaintedRoots([roots[1] as Uint8Array])
+    clock.advance(5000)
+    expect(rotator.current()).toBe(first)
+    isBroken = true
+    rotator.setTaintedRoots(roots.slice(0, 1))
+    await vi.waitFor(() => expect(log.messages).toContain('Could not rotate server SVID'))
+    isBroken = false
+    clock.advance(5000)
+    await vi.waitFor(() => expect(rotator.current()).not.toBe(first))
+    rotator.setTaintedRoots(roots.slice(0, 1))
+    stop.abort()
+    await running
+    expect(signed).toBe(2)
+    const line = 'Server SVID signed using a tainted authority, forcing rotation of the Server SVID'
+    expect(log.messages.filter((message) => message === line)).toHaveLength(1)
   })
 
   it('keeps the old SVID when signing fails, and tries again', async () => {

@@ -1,12 +1,13 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { Clock } from '@mini-spire/runtime/clock'
+import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { KeyType } from '@mini-spire/runtime/key-manager/key-manager'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
+import { parseCertificate, verifyChain } from '@mini-spire/sdk/x509'
 
 /** How often it is looked whether the server's own SVID is due. */
-export const serverSvidTickMs = 5000
+const tickMs = 5000
 
 /** How far NotBefore lies before the moment of signing. */
 const backdateMs = 10_000
@@ -47,7 +48,9 @@ export class ServerSvidRotator {
   readonly #options: ServerSvidOptions
   #svid: ServerSvid | undefined
   #rotateAtMs = 0
-  #isTainted = false
+  #taintedRoots: readonly Uint8Array[] = []
+  /** Ends the waiting for the next tick. */
+  #wake = new AbortController()
 
   constructor(options: ServerSvidOptions) {
     this.#options = options
@@ -64,15 +67,34 @@ export class ServerSvidRotator {
     return this.#svid
   }
 
-  /** The authority that signed the current SVID is not trusted any more: the next tick replaces it, whatever its age. */
-  markTainted(): void {
-    this.#isTainted = true
+  /**
+   * Tells which roots (DER) of the own trust domain are tainted. When the current SVID leads to one of them it is replaced at
+   * once, whatever its age.
+   */
+  setTaintedRoots(roots: readonly Uint8Array[]): void {
+    const wasTainted = this.#isTainted()
+    this.#taintedRoots = roots
+    if (wasTainted || !this.#isTainted()) return
+    this.#options.log.info(
+      'Server SVID signed using a tainted authority, forcing rotation of the Server SVID',
+    )
+    this.#wake.abort()
+  }
+
+  /** Rotates whenever it is due, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
+    while (!signal.aborted) {
+      await sleep(this.#options.clock, tickMs, this.#wake.signal)
+      this.#wake = new AbortController()
+      if (!signal.aborted) await this.tick()
+    }
   }
 
   /** Rotates if it is due. A failure is logged and tried again at the next tick. */
   async tick(): Promise<void> {
     const { clock, log, onRotated } = this.#options
-    if (!this.#isTainted && clock.nowMs() <= this.#rotateAtMs) return
+    if (clock.nowMs() <= this.#rotateAtMs && !this.#isTainted()) return
     try {
       await this.#rotate()
     } catch (error) {
@@ -80,6 +102,19 @@ export class ServerSvidRotator {
       return
     }
     onRotated()
+  }
+
+  /** Whether the current SVID leads to a tainted root; an expired one leads nowhere. */
+  #isTainted(): boolean {
+    if (!this.#svid || this.#taintedRoots.length === 0) return false
+    const chain = this.#svid.chain.map(parseCertificate)
+    const roots = this.#taintedRoots.map(parseCertificate)
+    try {
+      verifyChain({ chain, roots, now: this.#options.clock.now() })
+      return true
+    } catch {
+      return false
+    }
   }
 
   async #rotate(): Promise<void> {
@@ -91,7 +126,6 @@ export class ServerSvidRotator {
     const { chain, expiresAtSeconds } = await signer.issueServerSvid({ publicKey })
     this.#svid = { key: key.privateKey, chain }
     this.#rotateAtMs = (notBeforeMs + expiresAtSeconds * 1000) / 2
-    this.#isTainted = false
   }
 }
 
