@@ -87,7 +87,9 @@ export class AgentSvidRotator {
   }
 
   async #rotate(signal: AbortSignal): Promise<void> {
-    const { identity, server, clock, log, metrics = noMetrics } = this.#options
+    const { identity, server, taints, clock, log, metrics = noMetrics } = this.#options
+    if (taints.isTainted(identity.current?.certificates ?? []))
+      log.info('Agent SVID is tainted by a root authority, forcing rotation')
     if (identity.current?.isReattestable) {
       await this.reattest(signal)
       return

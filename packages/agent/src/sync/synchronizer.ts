@@ -53,7 +53,6 @@ export class Synchronizer {
   /** Aborts when {@link Synchronizer.run} is to end. */
   #running: AbortSignal = new AbortController().signal
   #lastSuccess: Date | undefined
-  #taintWork: Promise<unknown> = Promise.resolve()
 
   constructor(options: SynchronizerOptions) {
     const { intervalMs, clock, chance, server, log, cache } = options
@@ -99,10 +98,7 @@ export class Synchronizer {
     const changes = cache.update(state)
     countSync(metrics, cache, changes, state.federatedBundles.length + 1)
     if (changes.isOwnBundleChanged) await this.#storeBundle(state.ownBundle)
-    const react = this.#taintWork.then(() => this.#options.taints.react(state.ownBundle, signal))
-    this.#taintWork = react.catch((error: unknown) =>
-      this.#options.log.error('Failed to process tainted authorities', { error: messageOf(error) }),
-    )
+    this.#reactToTaints(state.ownBundle, signal)
     this.#markDue()
     renewer.request()
     this.#lastSuccess = clock.now()
@@ -178,6 +174,14 @@ export class Synchronizer {
     await storage
       .update({ bundle: roots })
       .catch((error) => log.error('Could not store bundle', { error: messageOf(error) }))
+  }
+
+  /** Goes on beside what follows: many SVIDs take minutes, and the next look at the server does not wait for them. */
+  #reactToTaints(bundle: TrustBundle, signal: AbortSignal): void {
+    const { taints, log } = this.#options
+    taints.react(bundle, signal).catch((error: unknown) => {
+      log.error('Failed to process tainted authorities', { error: messageOf(error) })
+    })
   }
 
   #markDue(): void {

@@ -70,45 +70,74 @@ describe('ServerSvidRotator', () => {
     expect(shown.toString('hex')).toBe(keys[1])
   })
 
-  it('replaces an SVID at once when its root becomes tainted, and only then', async () => {
-    const clock = new FakeClock()
-    const now = (): Date => clock.now()
-    const cas = [TestCa.create('example.org', { now }), TestCa.create('example.org', { now })]
-    const roots = cas.map(({ certificate }) => certificate.raw)
-    let signed = 0
-    let isBroken = false
-    const log = new RecordingLog()
-    const { rotator } = scene({
-      clock,
-      log,
-      signer: {
-        issueServerSvid: async () => {
-          if (isBroken) throw new Error('no CA')
-          const { chain } = (cas[Math.min(signed++, 1)] as TestCa).issueX509Svid('/spire/server')
-          const expiresAtSeconds = (clock.nowMs() + hourMs) / 1000
-          return { chain: chain.map(({ raw }) => raw), expiresAtSeconds }
-        },
-      },
-    })
-    await rotator.start()
-    const stop = new AbortController()
-    const running = rotator.run(stop.signal)
-    const first = rotator.current()
-    rotator.setTaintedRoots([roots[1] as Uint8Array])
-    clock.advance(5000)
-    expect(rotator.current()).toBe(first)
-    isBroken = true
-    rotator.setTaintedRoots(roots.slice(0, 1))
-    await vi.waitFor(() => expect(log.messages).toContain('Could not rotate server SVID'))
-    isBroken = false
-    clock.advance(5000)
-    await vi.waitFor(() => expect(rotator.current()).not.toBe(first))
-    rotator.setTaintedRoots(roots.slice(0, 1))
-    stop.abort()
-    await running
-    expect(signed).toBe(2)
+  describe('whose root is suspect', () => {
     const line = 'Server SVID signed using a tainted authority, forcing rotation of the Server SVID'
-    expect(log.messages.filter((message) => message === line)).toHaveLength(1)
+
+    async function running(stop: AbortController) {
+      const clock = new FakeClock()
+      const now = (): Date => clock.now()
+      const cas = [TestCa.create('example.org', { now }), TestCa.create('example.org', { now })]
+      const [first, second] = cas.map(({ certificate }) => certificate.raw)
+      const state = { signed: 0, isBroken: false }
+      const log = new RecordingLog()
+      const { rotator } = scene({
+        clock,
+        log,
+        signer: {
+          issueServerSvid: async () => {
+            if (state.isBroken) throw new Error('no CA')
+            const ca = cas[Math.min(state.signed++, 1)] as TestCa
+            const chain = ca.issueX509Svid('/spire/server').chain.map(({ raw }) => raw)
+            return { chain, expiresAtSeconds: (clock.nowMs() + hourMs) / 1000 }
+          },
+        },
+      })
+      await rotator.start()
+      const ended = rotator.run(stop.signal)
+      return {
+        rotator,
+        clock,
+        log,
+        state,
+        ended,
+        first: first as Uint8Array,
+        second: second as Uint8Array,
+      }
+    }
+
+    it('replaces a tainted SVID at the next tick, tries until it can, and says so once', async () => {
+      const stop = new AbortController()
+      const { rotator, clock, log, state, ended, first, second } = await running(stop)
+      const before = rotator.current()
+      rotator.followRoots({ tainted: [second], removed: [] })
+      expect(log.messages).not.toContain(line)
+      state.isBroken = true
+      rotator.followRoots({ tainted: [first], removed: [] })
+      clock.advance(5000)
+      await vi.waitFor(() => expect(log.messages).toContain('Could not rotate server SVID'))
+      state.isBroken = false
+      expect(rotator.current()).toBe(before)
+      clock.advance(5000)
+      await vi.waitFor(() => expect(rotator.current()).not.toBe(before))
+      rotator.followRoots({ tainted: [first], removed: [] })
+      stop.abort()
+      await ended
+      expect(state.signed).toBe(2)
+      expect(log.messages.filter((message) => message === line)).toHaveLength(1)
+    })
+
+    it('replaces an SVID at once whose root has gone', async () => {
+      const stop = new AbortController()
+      const { rotator, state, ended, first, second } = await running(stop)
+      const before = rotator.current()
+      rotator.followRoots({ tainted: [], removed: [second] })
+      expect(state.signed).toBe(1)
+      rotator.followRoots({ tainted: [], removed: [first] })
+      await vi.waitFor(() => expect(rotator.current()).not.toBe(before))
+      stop.abort()
+      await ended
+      expect(state.signed).toBe(2)
+    })
   })
 
   it('keeps the old SVID when signing fails, and tries again', async () => {

@@ -48,7 +48,8 @@ export class ServerSvidRotator {
   readonly #options: ServerSvidOptions
   #svid: ServerSvid | undefined
   #rotateAtMs = 0
-  #taintedRoots: readonly Uint8Array[] = []
+  /** DER. */
+  #suspectRoots: readonly Uint8Array[] = []
   /** Ends the waiting for the next tick. */
   #wake = new AbortController()
 
@@ -68,17 +69,23 @@ export class ServerSvidRotator {
   }
 
   /**
-   * Tells which roots (DER) of the own trust domain are tainted. When the current SVID leads to one of them it is replaced at
-   * once, whatever its age.
+   * Tells which roots (DER) of the own trust domain are tainted, and which have just been removed. An SVID that leads to a
+   * tainted root is replaced at the next tick: whoever has not heard of the new root yet gets that moment to. One that leads
+   * to a removed root is replaced at once.
    */
-  setTaintedRoots(roots: readonly Uint8Array[]): void {
-    const wasTainted = this.#isTainted()
-    this.#taintedRoots = roots
-    if (wasTainted || !this.#isTainted()) return
-    this.#options.log.info(
-      'Server SVID signed using a tainted authority, forcing rotation of the Server SVID',
-    )
-    this.#wake.abort()
+  followRoots(roots: {
+    readonly tainted: readonly Uint8Array[]
+    readonly removed: readonly Uint8Array[]
+  }): void {
+    const { tainted, removed } = roots
+    const wasSuspect = this.#leadsTo(this.#suspectRoots)
+    this.#suspectRoots = [...tainted, ...removed]
+    if (!wasSuspect && this.#leadsTo(this.#suspectRoots)) {
+      this.#options.log.info(
+        'Server SVID signed using a tainted authority, forcing rotation of the Server SVID',
+      )
+    }
+    if (this.#leadsTo(removed)) this.#wake.abort()
   }
 
   /** Rotates whenever it is due, until the signal aborts. */
@@ -94,7 +101,7 @@ export class ServerSvidRotator {
   /** Rotates if it is due. A failure is logged and tried again at the next tick. */
   async tick(): Promise<void> {
     const { clock, log, onRotated } = this.#options
-    if (clock.nowMs() <= this.#rotateAtMs && !this.#isTainted()) return
+    if (clock.nowMs() <= this.#rotateAtMs && !this.#leadsTo(this.#suspectRoots)) return
     try {
       await this.#rotate()
     } catch (error) {
@@ -104,13 +111,13 @@ export class ServerSvidRotator {
     onRotated()
   }
 
-  /** Whether the current SVID leads to a tainted root; an expired one leads nowhere. */
-  #isTainted(): boolean {
-    if (!this.#svid || this.#taintedRoots.length === 0) return false
+  /** Whether the current SVID leads to one of these roots; an expired one leads nowhere. */
+  #leadsTo(roots: readonly Uint8Array[]): boolean {
+    if (!this.#svid || roots.length === 0) return false
     const chain = this.#svid.chain.map(parseCertificate)
-    const roots = this.#taintedRoots.map(parseCertificate)
+    const now = this.#options.clock.now()
     try {
-      verifyChain({ chain, roots, now: this.#options.clock.now() })
+      verifyChain({ chain, roots: roots.map(parseCertificate), now })
       return true
     } catch {
       return false

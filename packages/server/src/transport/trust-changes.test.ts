@@ -37,11 +37,13 @@ let bundles: Map<string, TrustBundle>
 let open: Set<Peer>
 let judged: number
 let tainted: readonly Uint8Array[]
+let removed: Uint8Array[]
 let trust: TrustChanges
 beforeEach(() => {
   bundles = new Map()
   judged = 0
   tainted = []
+  removed = []
   open = new Set([
     peerOf(kept, 'kept'),
     peerOf(gone, 'gone'),
@@ -71,8 +73,9 @@ function begin(): void {
       throw new Error('untrusted')
     },
     svid: {
-      setTaintedRoots: (roots) => {
-        tainted = roots
+      followRoots: (roots) => {
+        tainted = roots.tainted
+        removed.push(...roots.removed)
       },
     },
   })
@@ -113,7 +116,7 @@ describe('a change of the own bundle', () => {
       verifyClient: () => {
         judged++
       },
-      svid: { setTaintedRoots: () => {} },
+      svid: { followRoots: () => {} },
     })
     change('example.org', [{ ca: gone }])
     change('example.org', [])
@@ -121,13 +124,17 @@ describe('a change of the own bundle', () => {
     expect(open.size).toBe(6)
   })
 
-  it('tells the own SVID of tainted roots, and cuts nobody for it', () => {
+  it('tells the own SVID of tainted roots, and cuts nobody for them before they are gone', () => {
     begin()
     change('example.org', [{ ca: kept }, { ca: gone }])
     expect(tainted).toEqual([])
     change('example.org', [{ ca: kept }, { ca: gone, tainted: true }])
     expect(tainted).toEqual([gone.certificate.raw])
     expect(open.size).toBe(6)
+    expect(removed).toEqual([])
+    change('example.org', [{ ca: kept }])
+    expect(tainted).toEqual([])
+    expect(removed).toEqual([gone.certificate.raw])
   })
 
   it('before the server serves bites nobody', () => {

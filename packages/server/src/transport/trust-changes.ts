@@ -3,14 +3,15 @@ import { type Certificate, parseCertificate } from '@mini-spire/sdk/x509'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import type { AppliedChange } from '../store/store.ts'
 import type { ConnectionCutter } from './agent-evictions.ts'
+import type { ServerSvidRotator } from './server-svid.ts'
 
 /** What reacts to changes of trust while the server runs. */
 export interface TrustReactions {
   readonly cutter: ConnectionCutter
   /** Judges a client's certificates as a new connection would be judged now, or throws. */
   readonly verifyClient: (chain: readonly Uint8Array[]) => unknown
-  /** The server's own SVID; told of every tainted root of the own trust domain. */
-  readonly svid: { setTaintedRoots(roots: readonly Uint8Array[]): void }
+  /** Keeps the server's own SVID; told of every change of the own trust domain's roots. */
+  readonly svid: Pick<ServerSvidRotator, 'followRoots'>
 }
 
 /** Options of {@link TrustChanges}. */
@@ -45,10 +46,12 @@ export class TrustChanges {
     apply()
     const reactions = this.#reactions
     if (!reactions) return
-    const removed = names.flatMap((name, index) => removedRoots(before[index], findBundle(name)))
-    if (removed.length > 0) cutUntrusted(reactions, removed)
-    if (names.includes(trustDomainName)) {
-      reactions.svid.setTaintedRoots(taintedRoots(findBundle(trustDomainName)))
+    for (const [index, name] of names.entries()) {
+      const after = findBundle(name)
+      const removed = removedRoots(before[index], after)
+      if (removed.length > 0) cutUntrusted(reactions, removed)
+      if (name === trustDomainName)
+        reactions.svid.followRoots({ tainted: taintedRoots(after), removed })
     }
   }
 }
