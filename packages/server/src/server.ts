@@ -181,7 +181,7 @@ export class Server implements AsyncDisposable {
     await this.#serveBundle(bundle, svid)
     this.#run(authorities.run(this.#stopping.signal))
     const { signal } = this.#stopping
-    if (upstream) this.#run(upstream.run(authorities, () => svid.markTainted(), signal))
+    if (upstream) this.#run(upstream.run(authorities, signal))
     this.#startTasks({ svid, bundle, store, registration })
     await this.#startHealth({ store, bundle, issuer, authorities })
     return addresses

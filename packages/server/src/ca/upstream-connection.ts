@@ -66,19 +66,11 @@ export class UpstreamConnection implements AsyncDisposable {
   }
 
   /**
-   * Follows the upstream authority until the signal aborts.
-   *
-   * @param onLeft called when what was signed below tainted roots should be replaced: the server's own SVID
+   * Follows the upstream authority until the signal aborts. What was signed below a tainted root is replaced when its mark is in
+   * the own bundle; that is left to whoever follows the bundle.
    */
-  async run(
-    authorities: TaintedRootsLeaver,
-    onLeft: () => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await Promise.all([
-      this.#client.followBundle(signal),
-      this.#leaveTainted(authorities, onLeft, signal),
-    ])
+  async run(authorities: TaintedRootsLeaver, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#client.followBundle(signal), this.#leaveTainted(authorities, signal)])
   }
 
   /** Ends what is followed, and the plugin. */
@@ -87,11 +79,7 @@ export class UpstreamConnection implements AsyncDisposable {
     await this.#client[Symbol.asyncDispose]()
   }
 
-  async #leaveTainted(
-    authorities: TaintedRootsLeaver,
-    onLeft: () => void,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #leaveTainted(authorities: TaintedRootsLeaver, signal: AbortSignal): Promise<void> {
     const { clock, log, chance = randomChance } = this.#options
     const backoff = new Backoff({ ...taintRetry, clock, chance })
     while (await this.#arrived(signal)) {
@@ -100,7 +88,6 @@ export class UpstreamConnection implements AsyncDisposable {
         await authorities.leaveTaintedRoots(tainted)
         this.#tainted = this.#tainted.slice(tainted.length)
         backoff.reset()
-        onLeft()
       } catch (error) {
         log.warn('Failed to process tainted keys on upstream authority', { error })
         await sleep(clock, backoff.next() ?? taintRetry.maxMs, signal)
