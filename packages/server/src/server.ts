@@ -14,6 +14,7 @@ import type { X509BundleSource } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { pushEncoder } from './api/push/convert.ts'
 import { AgentAttestation } from './attestation/attest-agent.ts'
+import { loadPolicy } from './authorization/load-policy.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
 import type { AuthorityManager } from './ca/authority-manager.ts'
 import type { PublishJwtAuthority } from './ca/jwt-publisher.ts'
@@ -362,6 +363,7 @@ export class Server implements AsyncDisposable {
     })
     const served = serverServices({
       config: this.#config,
+      policy: await loadPolicy(this.#config.experimental.authPolicy),
       registry: this.#registry,
       store,
       bundle,

@@ -7,7 +7,9 @@ import { AuthorizationError } from './authorization-error.ts'
 import type { Authorized, Caller } from './caller.ts'
 import { type AgentCheckState, checkAgent } from './check-agent.ts'
 import { type AgentDenial, agentDenialToProto } from './convert.ts'
-import { type Grant, grantsOf } from './policy.ts'
+import { executableOf } from './executable-of.ts'
+import type { Grant } from './policy.ts'
+import { builtInPolicy, type PolicyEngine } from './policy-engine.ts'
 
 /** What the log says of an agent that is refused; the agent itself gets a status detail only. */
 const denialTexts: Record<AgentDenial, string> = {
@@ -25,6 +27,8 @@ export interface AuthorizeOptions extends AgentCheckState {
   }
   /** The configuration's `admin_ids`, complete IDs of any trust domain. */
   readonly adminIds: readonly SpiffeId[]
+  /** @default the built-in policy */
+  readonly policy?: PolicyEngine
 }
 
 /**
@@ -34,10 +38,15 @@ export interface AuthorizeOptions extends AgentCheckState {
  * count by SPIFFE ID alone: their parent, selectors and expiry are not looked at.
  *
  * @throws {ApiError} `permission-denied`; to an agent with the reason as a status detail, never in the text
- * @throws {AuthorizationError} `ERR_CALLER_MALFORMED` for a certificate whose ID is none
+ * @param request the decoded request; undefined for a stream of them
+ * @throws {AuthorizationError} `ERR_CALLER_MALFORMED` for a certificate whose ID is none, `ERR_POLICY_EVALUATION`
  */
-export async function authorize(options: AuthorizeOptions, call: CallContext): Promise<Authorized> {
-  const grants = grantsOf(call.method)
+export async function authorize(
+  options: AuthorizeOptions,
+  call: CallContext,
+  request?: unknown,
+): Promise<Authorized> {
+  const grants = askPolicy(options.policy ?? builtInPolicy, call, request)
   if (!grants) throw denied(call)
   const { peer } = call
   if (peer.kind === 'unix') {
@@ -53,6 +62,21 @@ export async function authorize(options: AuthorizeOptions, call: CallContext): P
   }
   if (!spiffeId) throw denied(call)
   return authorizeIdentity(options, call, peer, spiffeId, grants)
+}
+
+function askPolicy(
+  policy: PolicyEngine,
+  { method, peer }: CallContext,
+  request: unknown,
+): ReadonlySet<Grant> | undefined {
+  const isLocal = peer.kind === 'unix'
+  return policy.grantsOf({
+    method,
+    caller: isLocal ? '' : (peer.spiffeId ?? ''),
+    isLocal,
+    callerPath: () => (isLocal ? executableOf(peer.pid) : ''),
+    request,
+  })
 }
 
 async function authorizeIdentity(

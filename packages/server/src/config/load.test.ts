@@ -149,7 +149,6 @@ describe('a server configuration is refused', () => {
 
   it.each([
     ['experimental { require_pq_kem = true }', 'experimental.require_pq_kem'],
-    ['experimental { auth_opa_policy_engine {} }', 'experimental.auth_opa_policy_engine'],
   ])('with a reason, where it asks for what is not there yet: %s', async (keys, what) => {
     await expect((await withKeys(keys)).config).rejects.toMatchObject({
       code: 'ERR_CONFIG_UNSUPPORTED',

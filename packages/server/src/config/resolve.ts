@@ -18,6 +18,7 @@ import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { resolveAuthPolicy } from './auth-policy.ts'
 import { resolveBindAddress } from './bind-address.ts'
 import { checkServerKeys, warnAboutExperimental } from './check-keys.ts'
 import { checkFederation, resolveFederation } from './federation.ts'
@@ -263,6 +264,7 @@ function resolveExperimental(
     pruneEventsOlderThanMs,
     eventTimeoutMs,
     featureFlags,
+    authPolicy: resolveAuthPolicy(keys.auth_opa_policy_engine),
     requiresPqKem: keys.require_pq_kem,
   }
 }

@@ -64,6 +64,14 @@ export interface FederatesWithConfig {
     | { readonly kind: 'https_spiffe'; readonly endpointSpiffeId: SpiffeId }
 }
 
+/** An operator's own authorization policy. */
+export interface AuthPolicyConfig {
+  /** `rego_path`: a compiled policy. */
+  readonly policyPath: string
+  /** `policy_data_path`; empty: none. */
+  readonly dataPath: string
+}
+
 /** The `server.experimental` block, resolved. Undefined durations: not set. */
 export interface ServerExperimentalConfig {
   readonly usesAgentSpiffeIdAsSelector: boolean
@@ -73,6 +81,8 @@ export interface ServerExperimentalConfig {
   readonly pruneEventsOlderThanMs: number | undefined
   readonly eventTimeoutMs: number | undefined
   readonly featureFlags: readonly string[]
+  /** Undefined: the built-in policy. */
+  readonly authPolicy?: AuthPolicyConfig | undefined
   /** Speaks TLS with nobody without a post-quantum key exchange. */
   readonly requiresPqKem: boolean
 }

@@ -26,7 +26,10 @@ const own = {
     doc: 'may change without notice',
     fields: {
       agent_spiffe_id_as_selector: { type: 'bool', doc: 'adds the agent ID to its selectors' },
-      auth_opa_policy_engine: { type: 'node', doc: 'authorization policy in Rego' },
+      auth_opa_policy_engine: {
+        type: 'node',
+        doc: 'authorization policy: `local { rego_path, policy_data_path }`; Rego compiled with `opa build -t wasm -e spire/result`',
+      },
       cache_reload_interval: {
         type: 'string',
         doc: 'how often the entry cache is brought up to date',

@@ -5,11 +5,6 @@ import type { ServerFile } from './server-file.ts'
 /** What SPIRE's server would act on and this one cannot do yet. */
 export const refusedKeys: readonly RefusedKey<ServerFile>[] = [
   {
-    key: 'experimental.auth_opa_policy_engine',
-    reason: 'no other policy than the built-in one is evaluated',
-    isSet: ({ server }) => server.experimental.auth_opa_policy_engine !== undefined,
-  },
-  {
     key: 'experimental.require_pq_kem',
     reason: pqKemReason,
     isSet: ({ server }) => server.experimental.require_pq_kem && !hasPqKem(),

@@ -1,16 +1,16 @@
-import { readlinkSync } from 'node:fs'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
 import type { LogFields } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { GatheredAudit } from '../audit/audit-event.ts'
 import type { Authorized, ServerCall } from '../authorization/caller.ts'
+import { executableOf } from '../authorization/executable-of.ts'
 import { AdmittedCall } from './admitted-call.ts'
 
 /** Options of {@link ServerCallHooks}. */
 export interface ServerCallHooksOptions {
   /** Finds out who calls and lets them in, or throws. */
-  readonly authorize: (call: CallContext) => Promise<Authorized>
+  readonly authorize: (call: CallContext, request: unknown) => Promise<Authorized>
   /** Counts a finished call. */
   readonly count: (method: string, outcome: CallOutcome) => void
   readonly isAuditEnabled: boolean
@@ -27,8 +27,8 @@ export class ServerCallHooks implements CallHooks<ServerCall> {
     this.#options = options
   }
 
-  async before(call: CallContext): Promise<ServerCall> {
-    const authorized = await this.#authorize(call)
+  async before(call: CallContext, request: unknown): Promise<ServerCall> {
+    const authorized = await this.#authorize(call, request)
     // Who holds the socket is looked up now: the process may be gone when the line is written.
     const audit = this.#options.isAuditEnabled
       ? { row: new GatheredAudit(), fields: localCallerFields(call) }
@@ -46,9 +46,9 @@ export class ServerCallHooks implements CallHooks<ServerCall> {
     if (call instanceof AdmittedCall) call.writeAudit(outcome)
   }
 
-  async #authorize(call: CallContext): Promise<Authorized> {
+  async #authorize(call: CallContext, request: unknown): Promise<Authorized> {
     try {
-      return await this.#options.authorize(call)
+      return await this.#options.authorize(call, request)
     } catch (error) {
       call.log.error('Failed to authenticate caller', {
         ...callFields(call),
@@ -75,13 +75,4 @@ function localCallerFields({ peer }: CallContext): LogFields {
   if (peer.kind !== 'unix') return {}
   const caller_path = executableOf(peer.pid)
   return { caller_uid: peer.uid, caller_gid: peer.gid, ...(caller_path && { caller_path }) }
-}
-
-/** The executable of a process; undefined when it may not be read. */
-function executableOf(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/exe`)
-  } catch {
-    return undefined
-  }
 }

@@ -14,6 +14,7 @@ import { svidService } from '../api/svid/service.ts'
 import { trustDomainService } from '../api/trustdomain/service.ts'
 import type { AgentAttestation } from '../attestation/attest-agent.ts'
 import { authorize } from '../authorization/authorize.ts'
+import type { PolicyEngine } from '../authorization/policy-engine.ts'
 import { RateLimits } from '../authorization/rate-limit.ts'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
 import type { PublishJwtAuthority } from '../ca/jwt-publisher.ts'
@@ -33,6 +34,7 @@ import type { ServerSvidRotator } from './server-svid.ts'
 /** The parts that services are made of. */
 export interface ServicesOptions {
   readonly config: ResolvedServerConfig
+  readonly policy: PolicyEngine
   readonly registry: Registry
   readonly store: Store
   readonly registration: RegistrationState
@@ -56,10 +58,11 @@ export interface ServicesOptions {
 export function serverServices(
   options: ServicesOptions,
 ): Pick<EndpointsOptions, 'services' | 'localServices' | 'hooks'> {
-  const { config, registry, store, bundle, metrics, clock } = options
+  const { config, registry, store, bundle, metrics, clock, policy } = options
   const callKeys = new MetricKeys(rpcMetricKey)
   const hooks = new ServerCallHooks({
-    authorize: (call) => authorize({ registry, store, adminIds: config.adminIds }, call),
+    authorize: (call, request) =>
+      authorize({ registry, store, adminIds: config.adminIds, policy }, call, request),
     count: (method, { code, durationMs }) =>
       measureCall(metrics, { key: callKeys.get(method), code, durationMs }),
     isAuditEnabled: config.isAuditLogEnabled,
