@@ -9,7 +9,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: interop wire|ids|workload|server …"))
+		fail(fmt.Errorf("usage: interop wire|ids|workload|server|manager …"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -19,6 +19,8 @@ func main() {
 		err = ids(os.Stdin, os.Stdout)
 	case "workload":
 		err = workload(os.Args[2:])
+	case "manager":
+		err = manager(os.Args[2:])
 	case "server":
 		err = server(os.Args[2:])
 	default:
