@@ -147,14 +147,15 @@ describe('a server configuration is refused', () => {
     await expect((await withKeys(keys)).config).rejects.toThrow(message)
   })
 
-  it.each([
-    ['experimental { require_pq_kem = true }', 'experimental.require_pq_kem'],
-  ])('with a reason, where it asks for what is not there yet: %s', async (keys, what) => {
-    await expect((await withKeys(keys)).config).rejects.toMatchObject({
-      code: 'ERR_CONFIG_UNSUPPORTED',
-      message: expect.stringContaining(`${what} is not supported by mini-spire yet: `),
-    })
-  })
+  it.each([['experimental { require_pq_kem = true }', 'experimental.require_pq_kem']])(
+    'with a reason, where it asks for what is not there yet: %s',
+    async (keys, what) => {
+      await expect((await withKeys(keys)).config).rejects.toMatchObject({
+        code: 'ERR_CONFIG_UNSUPPORTED',
+        message: expect.stringContaining(`${what} is not supported by mini-spire yet: `),
+      })
+    },
+  )
 
   it.each([
     ['database_type = "postgres"', 'database_type "postgres" is not supported by mini-spire yet'],
