@@ -47,6 +47,12 @@ describe('the normaliser', () => {
     expect(of(text)).toBe(text)
   })
 
+  it('leaves times alone when none comes from the run', () => {
+    expect(normalise('2026-11-24 12:00:00 +0000 UTC 1795399271', {})).toBe(
+      '2026-11-24 12:00:00 +0000 UTC 1795399271',
+    )
+  })
+
   it('leaves no trace of how long a key or a token was, but of how many there are', () => {
     const block = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'
     expect(of(block + block).split('<pem>')).toHaveLength(3)

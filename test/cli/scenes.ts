@@ -15,7 +15,7 @@ interface Setting {
 
 /** How a kind of scene is set up. */
 interface Recipe {
-  /** Commands change nothing, so that they may run at the same time. */
+  /** Commands change nothing, so that they may run at the same time; and no time that they print comes from this run. */
   readonly isStateless?: true
   readonly open: (scene: Scene, programs: Programs) => Promise<Setting>
 }
@@ -141,8 +141,10 @@ export class Stage implements AsyncDisposable {
   readonly #scene: Scene
   readonly #setting: Setting
   readonly #folder: string
+  readonly #isStateless: boolean
 
-  private constructor(scene: Scene, setting: Setting) {
+  private constructor(scene: Scene, setting: Setting, isStateless: boolean) {
+    this.#isStateless = isStateless
     this.#scene = scene
     this.#setting = setting
     this.#folder = scene.makeFolder('work')
@@ -157,7 +159,7 @@ export class Stage implements AsyncDisposable {
       scene.makeFolder('bin')
       writeLink(scene.path('bin', 'spire-server'), programs.server)
       writeLink(scene.path('bin', 'spire-agent'), programs.agent)
-      return new Stage(scene, await recipe.open(scene, programs))
+      return new Stage(scene, await recipe.open(scene, programs), recipe.isStateless === true)
     } catch (error) {
       await scene[Symbol.asyncDispose]()
       throw error
@@ -173,7 +175,8 @@ export class Stage implements AsyncDisposable {
       ...this.#setting.environment,
     })
     const names = { ...this.#setting.names, scene: this.#scene.folder }
-    const plain = (text: string): string => normalise(text, names, Date.now())
+    const nowMs = this.#isStateless ? undefined : Date.now()
+    const plain = (text: string): string => normalise(text, names, nowMs)
     return { stdout: plain(stdout), stderr: plain(stderr), status }
   }
 

@@ -21,7 +21,7 @@ export async function dispatch(
 ): Promise<number> {
   const { words, rest, before } = splitArguments(program, args)
   const isHelp = asksForHelp(args)
-  if (words.length === 0 && before.some(isVersionFlag)) {
+  if (before.some(isVersionFlag)) {
     terminal.err(`${program.version}\n`)
     return 0
   }
@@ -60,18 +60,19 @@ interface SplitArguments {
 }
 
 function splitArguments(program: Program, args: readonly string[]): SplitArguments {
-  const start = args.findIndex((argument) => !argument.startsWith('-'))
-  if (start < 0) return { before: args, words: [], rest: [] }
+  const start = args.findIndex((argument) => argument !== '' && !argument.startsWith('-'))
+  const before = (start < 0 ? args : args.slice(0, start)).filter((argument) => argument !== '')
+  if (start < 0) return { before, words: [], rest: [] }
   const after = args.slice(start)
   const end = after.findIndex((word) => word === '' || word.startsWith('-') || word.includes(' '))
   const candidates = end < 0 ? after : after.slice(0, end)
   for (let length = candidates.length; length > 0; length--) {
     const words = candidates.slice(0, length)
     if (isPath(program, words.join(' '))) {
-      return { before: args.slice(0, start), words, rest: after.slice(length) }
+      return { before, words, rest: after.slice(length) }
     }
   }
-  return { before: args.slice(0, start), words: after.slice(0, 1), rest: after.slice(1) }
+  return { before, words: after.slice(0, 1), rest: after.slice(1) }
 }
 
 function isPath(program: Program, path: string): boolean {

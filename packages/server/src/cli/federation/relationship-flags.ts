@@ -73,10 +73,12 @@ export function relationshipFromFlags(flags: RelationshipFlagValues): Federation
   })
 }
 
-/** Whether any flag beside `-data` was set to something. */
+/** Whether any flag that describes a relationship was set to something else than its default. */
 export function hasRelationshipFlags(flags: RelationshipFlagValues): boolean {
-  const { data: _data, trustDomainBundleFormat, ...others } = flags
-  return trustDomainBundleFormat !== 'pem' || Object.values(others).some((value) => value !== '')
+  const { data: _data, trustDomainBundleFormat, ...others } = relationshipFlags
+  const names = Object.keys(others) as (keyof typeof others)[]
+  const isFormatGiven = flags.trustDomainBundleFormat !== trustDomainBundleFormat.value
+  return isFormatGiven || names.some((name) => flags[name] !== '')
 }
 
 /** A relationship as the message says it. @throws {CommandError} for the first thing that is wrong */
