@@ -35,7 +35,7 @@ const targets = [
   { out: 'packages/sdk/src/proto', paths: ['proto/spiffe/workload'] },
   {
     out: 'packages/runtime/src/proto',
-    paths: ['proto/minispire', 'proto/spire', 'proto/grpc', 'proto/google'],
+    paths: ['proto/minispire', 'proto/spire', 'proto/grpc', 'proto/google', 'proto/plugin'],
   },
 ]
 
