@@ -40,9 +40,20 @@ export function isGoMissing(): boolean {
  * Builds the Go peer (test/interop/go) from published modules and returns the path of its program.
  */
 export async function goPeer(): Promise<string> {
+  return await goBuild('interop', '.')
+}
+
+/**
+ * Builds the plugins that are written with SPIRE's plugin SDK (test/interop/go/plugins) and returns the path of their program.
+ */
+export async function goPlugins(): Promise<string> {
+  return await goBuild('plugins', './plugins')
+}
+
+async function goBuild(name: string, source: string): Promise<string> {
   mkdirSync(peerFolder, { recursive: true })
-  const program = join(peerFolder, 'interop')
-  await run('go', ['build', '-o', program, '.'], {
+  const program = join(peerFolder, name)
+  await run('go', ['build', '-o', program, source], {
     cwd: join(root, 'test', 'interop', 'go'),
     env: { ...process.env, CGO_ENABLED: '0' },
     maxBuffer: 16 * 1024 * 1024,

@@ -53,11 +53,11 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'key-manager/': 2,
     'http/': 2,
     'kubernetes/': 3,
-    'plugin/': 3,
     'health/': 3,
     'telemetry/': 3,
     'grpc/': 4,
     'https/': 4.5,
+    'plugin-host/': 4.5,
     'cli/': 5,
   },
   server: {

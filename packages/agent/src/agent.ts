@@ -1,10 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import { mkdir } from 'node:fs/promises'
+import { onReconfigureSignal } from '@mini-spire/runtime/cli/signals'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
 import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
 import { HealthListener } from '@mini-spire/runtime/health/health-listener'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
+import { metricsHostService } from '@mini-spire/runtime/plugin-host/metrics-service'
 import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
 import { version as builtVersion } from '@mini-spire/runtime/version'
@@ -13,7 +15,7 @@ import { type AgentCore, buildCore, buildIdentity, type CoreOptions } from './ag
 import { buildEndpoints } from './agent-endpoints.ts'
 import type { ResolvedAgentConfig } from './config/resolved-config.ts'
 import { type EstablishOptions, establishIdentity } from './node-attestation/establish.ts'
-import { loadPlugins } from './plugins/catalog.ts'
+import { type AgentPlugins, loadPlugins } from './plugins/catalog.ts'
 import { FileStorage } from './storage/file-storage.ts'
 import { initializeSync } from './sync/initialize.ts'
 import { keepInSync } from './sync/keep-in-sync.ts'
@@ -52,6 +54,7 @@ export class Agent implements AsyncDisposable {
   readonly #closers: (() => Promise<unknown> | unknown)[] = []
   #metrics: Metrics = noMetrics
   #core: AgentCore | undefined
+  #plugins: AgentPlugins | undefined
   #isServing = false
   #ended: Promise<void> = Promise.resolve()
 
@@ -94,6 +97,11 @@ export class Agent implements AsyncDisposable {
         this.#log.error('Failed to stop a part of the agent', { error: messageOf(error) })
       }
     }
+  }
+
+  /** Configures the plugins anew whose `plugin_data_file` has changed; failures are logged. */
+  async reconfigure(): Promise<void> {
+    await this.#plugins?.reconfigure()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -185,7 +193,11 @@ export class Agent implements AsyncDisposable {
   }
 
   async #loadPlugins(): Promise<CoreOptions['plugins']> {
+    const { trustDomain } = this.#config
     const plugins = await loadPlugins(this.#config.plugins, {
+      trustDomain,
+      hostServices: [metricsHostService(this.#metrics, this.#clock)],
+      chance: this.#chance,
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'catalog' }),
       joinToken: this.#config.joinToken,
@@ -193,10 +205,8 @@ export class Agent implements AsyncDisposable {
       environment: process.env,
       ownUid: process.geteuid?.() ?? -1,
     })
-    this.#closers.push(() => {
-      for (const attestor of plugins.workloadAttestors)
-        if (Symbol.dispose in attestor) (attestor as unknown as Disposable)[Symbol.dispose]()
-    })
+    this.#closers.push(async () => await plugins[Symbol.asyncDispose]())
+    this.#plugins = plugins
     return plugins
   }
 
@@ -239,6 +249,7 @@ export async function runAgent(
   await tightenUmask(config.socketPath, log)
   log.info('Starting agent', { data_dir: config.dataDir, version })
   const agent = new Agent(config, options)
+  using _ = onReconfigureSignal(() => void agent.reconfigure())
   const stop = new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
     signal.addEventListener('abort', () => resolve(), { once: true })

@@ -1,3 +1,4 @@
+import { onReconfigureSignal } from '@mini-spire/runtime/cli/signals'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { ResolvedServerConfig } from './config/resolved-config.ts'
@@ -27,6 +28,7 @@ export async function runServer(
     version,
   })
   const server = new Server(config, options)
+  using _ = onReconfigureSignal(() => void server.reconfigure())
   try {
     await server.start()
   } catch (error) {

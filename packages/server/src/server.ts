@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import type { Clock } from '@mini-spire/runtime/clock'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { checkPlugins } from '@mini-spire/runtime/config/check-plugins'
-import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
-import { HealthListener } from '@mini-spire/runtime/health/health-listener'
+import { startHealth } from '@mini-spire/runtime/health/start-health'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
-import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
+import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
 import type { X509BundleSource } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
@@ -30,6 +29,7 @@ import { refuseUnimportedDatabase } from './import/refuse-spire-database.ts'
 import { Issuer } from './issuance/issuer.ts'
 import type { AttestedNode } from './model/attested-node.ts'
 import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
+import { ServerHostServices } from './plugins/host-services/server-host-services.ts'
 import { PushHub } from './push/push-hub.ts'
 import { PendingEntries } from './registration/pending-entries.ts'
 import { pruneEntriesPeriodically } from './registration/prune-entries.ts'
@@ -45,8 +45,8 @@ import { nodePruningTask } from './transport/node-pruning.ts'
 import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
 import { type ServerAuthorities, serverAuthorities } from './transport/server-authorities.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
-import { countPruning } from './transport/server-metrics.ts'
-import { ServerSvidRotator, type ServerSvidSigner } from './transport/server-svid.ts'
+import { countPruning, measuredSigner } from './transport/server-metrics.ts'
+import { ServerSvidRotator } from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
 import { TrustChanges } from './transport/trust-changes.ts'
@@ -85,6 +85,8 @@ export class Server implements AsyncDisposable {
   /** What has to be undone, in the order in which it was done. */
   readonly #closers: (() => Promise<unknown>)[] = []
   #position: () => Position = () => ({ epoch: '', revision: 0 })
+  readonly #hostServices = new ServerHostServices()
+  #plugins: ServerPlugins | undefined
   #endpoints: Endpoints | undefined
   #svid: ServerSvidRotator | undefined
   #metrics: Metrics = noMetrics
@@ -137,6 +139,11 @@ export class Server implements AsyncDisposable {
     }
   }
 
+  /** Configures the plugins anew whose `plugin_data_file` has changed; failures are logged. */
+  async reconfigure(): Promise<void> {
+    await this.#plugins?.reconfigure()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
@@ -151,10 +158,15 @@ export class Server implements AsyncDisposable {
       trustDomain,
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'catalog' }),
-      environment: process.env,
       ownRoots: () => certificates.findX509Bundle(trustDomain)?.authorities ?? [],
+      hostServices: this.#hostServices.services(this.#metrics, this.#clock),
+      environment: process.env,
+      chance: () => randomInt(2 ** 32) / 2 ** 32,
     })
+    this.#closers.push(async () => await plugins[Symbol.asyncDispose]())
+    this.#plugins = plugins
     const store = await this.#openStore()
+    this.#hostServices.provideAgents((id) => this.#registry.nodes.find(id) !== undefined)
     checkTrustDomain(this.#registry, trustDomain, this.#log)
     const bundle = new OwnBundle({ trustDomain, store, bundles: this.#registry.bundles })
     const { authorities, upstream } = this.#authorities(plugins, store, bundle)
@@ -163,6 +175,10 @@ export class Server implements AsyncDisposable {
     const svid = this.#svidRotator(issuer)
     await svid.start()
     this.#svid = svid
+    this.#hostServices.provideIdentity(() => {
+      const own = bundle.get()
+      return own && { ...svid.current(), bundle: own }
+    })
     const pending = new PendingEntries()
     const registration = { registry: this.#registry, store, clock: this.#clock, pending }
     const bundleManager = this.#bundleManager(store)
@@ -205,21 +221,15 @@ export class Server implements AsyncDisposable {
   }
 
   async #startHealth(options: ServerHealthOptions): Promise<void> {
-    const { isListenerEnabled, bindAddress, bindPort, ...paths } = this.#config.healthChecks
-    const clock = this.#clock
-    const log = this.#log.with({ subsystem_name: 'health' })
-    const checks = new HealthChecks({ checks: serverHealthChecks(options), clock, log })
-    this.#run(checks.run(this.#stopping.signal))
-    if (!isListenerEnabled) return
-    const listener = new HealthListener({
-      ...paths,
-      host: bindAddress,
-      port: Number(bindPort),
-      checks,
+    const health = await startHealth({
+      config: this.#config.healthChecks,
+      checks: serverHealthChecks(options),
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'health' }),
+      signal: this.#stopping.signal,
     })
-    const { host, port } = await listener.listen()
-    this.#closers.push(async () => await listener[Symbol.asyncDispose]())
-    log.info('Serving health checks', { address: `${host}:${port}` })
+    this.#run(health.running)
+    this.#closers.push(async () => await health[Symbol.asyncDispose]())
   }
 
   #clientCertificates(): ClientCertificates {
@@ -294,14 +304,8 @@ export class Server implements AsyncDisposable {
   }
 
   #svidRotator(issuer: Issuer): ServerSvidRotator {
-    const signer: ServerSvidSigner = {
-      issueServerSvid: (request) =>
-        timeCall(this.#metrics, this.#clock, ['svid', 'rotate'], () =>
-          issuer.issueServerSvid(request),
-        ),
-    }
     return new ServerSvidRotator({
-      signer,
+      signer: measuredSigner(this.#metrics, issuer, this.#clock),
       keyType: this.#config.caKeyType,
       clock: this.#clock,
       log: this.#log.with({ subsystem_name: 'svid_rotator' }),

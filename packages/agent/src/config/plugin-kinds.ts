@@ -4,7 +4,16 @@ const unlimited = Number.POSITIVE_INFINITY
 
 /** Types of agent plugins, how many of each there must be, and which of SPIRE's this program has. */
 export const agentPluginKinds: readonly PluginKind[] = [
-  { type: 'KeyManager', min: 1, max: 1, supported: ['disk', 'memory'], unsupported: [] },
+  {
+    type: 'KeyManager',
+    min: 1,
+    max: 1,
+    supported: ['disk', 'memory'],
+    unsupported: [],
+    // TLS asks for the private key itself: there is no way to have another program sign for it.
+    whyNotExternal:
+      'an external KeyManager is not supported by the mini-spire agent: its TLS connections need a key that it holds itself',
+  },
   {
     type: 'NodeAttestor',
     min: 1,

@@ -1,15 +1,21 @@
-import { readFile } from 'node:fs/promises'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
-import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { DiskKeyManager } from '@mini-spire/runtime/key-manager/disk/disk-key-manager'
 import type { KeyManager } from '@mini-spire/runtime/key-manager/key-manager'
 import { MemoryKeyManager } from '@mini-spire/runtime/key-manager/memory/memory-key-manager'
-import { messageOf, SpiffeError } from '@mini-spire/sdk/errors'
-import { grpcStatusFromKind, grpcStatusName } from '@mini-spire/sdk/grpc-status'
+import type { Logger } from '@mini-spire/runtime/log/logger'
+import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import type { ExternalPlugin } from '@mini-spire/runtime/plugin-host/external-plugin'
+import type { HostService } from '@mini-spire/runtime/plugin-host/host-services'
+import { PluginLoader } from '@mini-spire/runtime/plugin-host/plugin-loader'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
-import { CatalogError } from './catalog-error.ts'
+import { ExternalNodeAttestor, nodeAttestorService } from './external/node-attestor-client.ts'
+import {
+  ExternalWorkloadAttestor,
+  workloadAttestorService,
+} from './external/workload-attestor-client.ts'
 import { JoinTokenAttestor } from './node-attestor/join-token/join-token.ts'
 import type { NodeAttestor } from './node-attestor/node-attestor.ts'
 import { type NodeCredential, X509PopAttestor } from './node-attestor/x509-pop/x509-pop.ts'
@@ -21,16 +27,23 @@ import type { WorkloadAttestor } from './workload-attestor/workload-attestor.ts'
 
 /** What plugins get from their agent. */
 export interface PluginSurroundings extends AttestorSurroundings {
+  readonly trustDomain: TrustDomain
   /** Replaces the configured node attestor when it is not empty. */
   readonly joinToken: string
+  /** What external plugins may call. They inherit the environment. */
+  readonly hostServices: readonly HostService[]
+  /** A number in [0, 1), anew at each call. */
+  readonly chance: () => number
 }
 
-/** The plugins of an agent, loaded and configured. */
-export interface AgentPlugins {
+/** The plugins of an agent, loaded and configured. Disposing them unloads them. */
+export interface AgentPlugins extends AsyncDisposable {
   readonly keyManager: KeyManager
   readonly isKeyManagerInMemory: boolean
   readonly nodeAttestor: NodeAttestor
   readonly workloadAttestors: readonly WorkloadAttestor[]
+  /** Configures the plugins anew whose `plugin_data_file` has changed. */
+  reconfigure(): Promise<void>
 }
 
 type Load<Plugin> = (
@@ -51,6 +64,39 @@ const nodeAttestors: BuiltIns<NodeAttestor> = new Map<string, Load<NodeAttestor>
   ['x509pop', createX509Pop],
 ])
 
+interface PluginType<Plugin> {
+  readonly type: string
+  readonly builtIns: BuiltIns<Plugin>
+  readonly service: string
+  readonly adapt: (plugin: ExternalPlugin) => Plugin
+}
+
+/**
+ * A key manager in another process cannot be used: the agent's TLS client needs a key that this process holds. It is
+ * refused before anything is loaded; see the agent's plugin kinds.
+ */
+const keyManagerType: PluginType<KeyManager> = {
+  type: 'KeyManager',
+  builtIns: keyManagers,
+  service: 'spire.plugin.agent.keymanager.v1.KeyManager',
+  adapt: ({ name }) => {
+    const text = `failed to load plugin "${name}": an agent's key manager has to be built in`
+    throw new CatalogError('ERR_PLUGIN_UNKNOWN', text)
+  },
+}
+const nodeAttestorType: PluginType<NodeAttestor> = {
+  type: 'NodeAttestor',
+  builtIns: nodeAttestors,
+  service: nodeAttestorService,
+  adapt: (plugin) => new ExternalNodeAttestor(plugin),
+}
+const workloadAttestorType: PluginType<WorkloadAttestor> = {
+  type: 'WorkloadAttestor',
+  builtIns: workloadAttestorBuiltIns,
+  service: workloadAttestorService,
+  adapt: (plugin) => new ExternalWorkloadAttestor(plugin),
+}
+
 /**
  * Loads and configures the enabled plugins.
  *
@@ -60,16 +106,36 @@ export async function loadPlugins(
   configs: readonly PluginConfig[],
   surroundings: PluginSurroundings,
 ): Promise<AgentPlugins> {
-  const enabled = configs.filter((one) => one.isEnabled)
-  const all = async <P>(type: string, builtIns: BuiltIns<P>): Promise<readonly P[]> => {
+  const { trustDomain, ...options } = surroundings
+  const loader = new PluginLoader({ ...options, trustDomain: trustDomain.name })
+  try {
+    return await loadAll(configs, loader, surroundings)
+  } catch (error) {
+    await loader[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function loadAll(
+  configs: readonly PluginConfig[],
+  loader: PluginLoader,
+  surroundings: PluginSurroundings,
+): Promise<AgentPlugins> {
+  const load = async <P extends object>(type: PluginType<P>, config: PluginConfig): Promise<P> => {
+    const builtIn = type.builtIns.get(config.name)
+    const create =
+      builtIn && ((data: Node | undefined, log: Logger) => builtIn(data, { ...surroundings, log }))
+    return await loader.load(config, { create, external: type })
+  }
+  const all = async <P extends object>(type: PluginType<P>): Promise<readonly P[]> => {
     const loaded: P[] = []
-    for (const config of enabled)
-      if (config.type === type) loaded.push(await load(config, builtIns, surroundings))
+    for (const config of configs)
+      if (config.isEnabled && config.type === type.type) loaded.push(await load(type, config))
     return loaded
   }
-  const keyManager = exactlyOne('KeyManager', await all('KeyManager', keyManagers))
-  const configured = exactlyOne('NodeAttestor', await all('NodeAttestor', nodeAttestors))
-  const attestors = await all('WorkloadAttestor', workloadAttestorBuiltIns)
+  const keyManager = exactlyOne('KeyManager', await all(keyManagerType))
+  const configured = exactlyOne('NodeAttestor', await all(nodeAttestorType))
+  const attestors = await all(workloadAttestorType)
   if (attestors.length === 0) throw badCount('WorkloadAttestor', 'at least 1', 0)
   const { joinToken } = surroundings
   return {
@@ -77,6 +143,8 @@ export async function loadPlugins(
     isKeyManagerInMemory: keyManager instanceof MemoryKeyManager,
     nodeAttestor: joinToken === '' ? configured : new JoinTokenAttestor({ token: joinToken }),
     workloadAttestors: attestors,
+    reconfigure: () => loader.reconfigure(),
+    [Symbol.asyncDispose]: () => loader[Symbol.asyncDispose](),
   }
 }
 
@@ -90,38 +158,6 @@ function exactlyOne<P>(type: string, plugins: readonly P[]): P {
 function badCount(type: string, expected: string, got: number): CatalogError {
   const text = `plugin type "${type}" constraint not satisfied: expected ${expected} but got ${got}`
   return new CatalogError('ERR_PLUGIN_COUNT', text)
-}
-
-async function load<P>(
-  config: PluginConfig,
-  builtIns: BuiltIns<P>,
-  surroundings: PluginSurroundings,
-): Promise<P> {
-  const { type, name } = config
-  const builtIn = builtIns.get(name)
-  if (config.command !== '' || !builtIn) {
-    const text = `failed to load plugin "${name}": no built-in plugin "${name}" for type "${type}"`
-    throw new CatalogError('ERR_PLUGIN_UNKNOWN', text)
-  }
-  try {
-    const fields = { external: false, plugin_name: name, plugin_type: type }
-    const log = surroundings.log.with(fields)
-    const plugin = await builtIn(await dataOf(config), { ...surroundings, log })
-    surroundings.log.info('Plugin loaded', fields)
-    return plugin
-  } catch (cause) {
-    const kind = cause instanceof SpiffeError ? cause.kind : 'unknown'
-    const code = grpcStatusName(grpcStatusFromKind(kind))
-    const why = `rpc error: code = ${code} desc = ${messageOf(cause)}`
-    throw new CatalogError('ERR_PLUGIN_CONFIG', `failed to configure plugin "${name}": ${why}`, {
-      cause,
-    })
-  }
-}
-
-async function dataOf({ data, dataFile }: PluginConfig): Promise<Node | undefined> {
-  if (dataFile === undefined) return data
-  return parseConfig(await readFile(dataFile, 'utf8'))
 }
 
 const diskSchema = { directory: { type: 'string' } } as const

@@ -1,4 +1,5 @@
 import { createClient, type GrpcChannel } from '@mini-spire/runtime/grpc/client'
+import { RequestQueue } from '@mini-spire/runtime/grpc/request-queue'
 import {
   AgentService,
   type AttestAgentRequest,
@@ -91,34 +92,4 @@ function issuedFrom(response: AttestAgentResponse): IssuedAgentSvid {
 
 function missing(what: string): ServerApiError {
   return new ServerApiError('ERR_SERVER_ANSWER', `failed to parse attestation response: ${what}`)
-}
-
-/** Requests of one stream: each is written when the one before has been answered. */
-class RequestQueue implements AsyncIterable<AttestAgentRequest> {
-  readonly #waiting: AttestAgentRequest[]
-  #hasEnded = false
-  #wake: (() => void) | undefined
-
-  constructor(first: AttestAgentRequest) {
-    this.#waiting = [first]
-  }
-
-  push(request: AttestAgentRequest): void {
-    this.#waiting.push(request)
-    this.#wake?.()
-  }
-
-  end(): void {
-    this.#hasEnded = true
-    this.#wake?.()
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<AttestAgentRequest, void, undefined> {
-    for (;;) {
-      const next = this.#waiting.shift()
-      if (next) yield next
-      else if (this.#hasEnded) return
-      else await new Promise<void>((resolve) => (this.#wake = resolve))
-    }
-  }
 }

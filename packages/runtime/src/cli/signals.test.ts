@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RootLogger } from '../log/log-control.ts'
 import { silentLogger } from '../log/logger.ts'
-import { untilSignal } from './signals.ts'
+import { onReconfigureSignal, untilSignal } from './signals.ts'
 
 const names = ['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const
 const before = new Map(names.map((name) => [name, process.listeners(name)]))
@@ -56,5 +56,17 @@ describe('a daemon', () => {
     untilSignal(log)
     process.emit('SIGUSR1')
     expect(lines).toEqual(['Reconfigure signal received'])
+  })
+  it('does what was registered for SIGUSR1, until that is disposed', () => {
+    untilSignal(log)
+    const registered = onReconfigureSignal(() => lines.push('reconfigured'))
+    process.emit('SIGUSR1')
+    registered[Symbol.dispose]()
+    process.emit('SIGUSR1')
+    expect(lines).toEqual([
+      'Reconfigure signal received',
+      'reconfigured',
+      'Reconfigure signal received',
+    ])
   })
 })

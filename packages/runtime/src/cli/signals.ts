@@ -2,8 +2,8 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { RootLogger } from '../log/log-control.ts'
 
 /**
- * Listens to the signals of a daemon: SIGINT and SIGTERM abort what is returned, SIGUSR2 opens the log file anew, SIGUSR1 is
- * where plugins with a `plugin_data_file` are configured again: no built-in one can be yet, so that it only says it was heard.
+ * Listens to the signals of a daemon: SIGINT and SIGTERM abort what is returned, SIGUSR2 opens the log file anew, SIGUSR1
+ * only says that it was heard: what has to be done then is registered with {@link onReconfigureSignal}.
  *
  * SIGHUP keeps its default and ends the process: there is no reload.
  */
@@ -19,4 +19,10 @@ export function untilSignal(log: RootLogger): AbortSignal {
     }
   })
   return stop.signal
+}
+
+/** Calls back at each SIGUSR1 until it is disposed: operators send it when a `plugin_data_file` has changed. */
+export function onReconfigureSignal(listener: () => void): Disposable {
+  process.on('SIGUSR1', listener)
+  return { [Symbol.dispose]: () => void process.off('SIGUSR1', listener) }
 }

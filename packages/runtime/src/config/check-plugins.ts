@@ -11,6 +11,8 @@ export interface PluginKind {
   readonly supported: readonly string[]
   /** Built into SPIRE, and not yet into this program. */
   readonly unsupported: readonly string[]
+  /** Why there can be no plugin of the type in a program of its own; left out where there can. */
+  readonly whyNotExternal?: string
 }
 
 /** A violated rule about how many plugins of a type there may be. */
@@ -38,7 +40,8 @@ export function checkPluginNames(
     const { name } = plugin
     const failed = `failed to load plugin ${quoteGo(name)}: `
     if (plugin.command !== '') {
-      throw unsupported(`${failed}external plugins are not supported by mini-spire yet`)
+      checkExternal(plugin, kind)
+      continue
     }
     if (kind.supported.includes(name)) continue
     throw unsupported(
@@ -47,6 +50,15 @@ export function checkPluginNames(
         : `${failed}no built-in plugin ${quoteGo(name)} for type ${quoteGo(kind.type)}`,
     )
   }
+}
+
+function checkExternal({ name }: PluginConfig, { type, whyNotExternal }: PluginKind): void {
+  if (type === 'NodeAttestor' && name === 'join_token') {
+    throw unsupported(
+      'the built-in join_token node attestor cannot be overridden by an external plugin',
+    )
+  }
+  if (whyNotExternal !== undefined) throw unsupported(whyNotExternal)
 }
 
 /** Which types have too few or too many enabled plugins. */

@@ -25,6 +25,18 @@ export function openUnixChannel(path: string, limits: ChannelLimits = {}): GrpcC
   })
 }
 
+/** Opens a channel without TLS to a program on this host. Nothing is connected before the first call. */
+export function openLoopbackChannel(
+  address: { readonly host: string; readonly port: number },
+  limits: ChannelLimits = {},
+): GrpcChannel {
+  const { maxReceiveBytes = -1 } = limits
+  return openChannel(`dns:${address.host}:${address.port}`, credentials.createInsecure(), {
+    'grpc.default_authority': 'localhost',
+    'grpc.max_receive_message_length': maxReceiveBytes,
+  })
+}
+
 /** Opens a channel with any credentials; the shared settings of all our channels are here. */
 export function openChannel(
   target: string,

@@ -11,7 +11,12 @@ import type { MethodDefinition, RequestOf, ResponseOf, ServiceDefinition } from 
 import { detailsFromMetadata } from './status.ts'
 import { installStrictUtf8 } from './strict-utf8.ts'
 
-export { type ChannelLimits, type GrpcChannel, openUnixChannel } from './channel.ts'
+export {
+  type ChannelLimits,
+  type GrpcChannel,
+  openLoopbackChannel,
+  openUnixChannel,
+} from './channel.ts'
 export { GrpcError } from './grpc-error.ts'
 export { type ClientSvid, openSvidChannel, type SvidChannelOptions } from './svid-channel.ts'
 

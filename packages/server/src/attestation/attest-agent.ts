@@ -262,8 +262,9 @@ async function refusalsOf(
     return await attest()
   } catch (error) {
     if (!(error instanceof SpiffeError) || error instanceof AttestationError) throw error
-    const own = `${name}: `
-    const message = error.message.startsWith(own) ? error.message.slice(own.length) : error.message
-    throw new NodeRefusedError(error.kind, `nodeattestor(${name}): ${message}`, { cause: error })
+    const prefix = `nodeattestor(${name}): `
+    const own = [prefix, `${name}: `].find((one) => error.message.startsWith(one)) ?? ''
+    const message = `${prefix}${error.message.slice(own.length)}`
+    throw new NodeRefusedError(error.kind, message, { cause: error })
   }
 }

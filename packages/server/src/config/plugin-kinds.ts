@@ -5,7 +5,15 @@ const unlimited = Number.POSITIVE_INFINITY
 /** Types of server plugins, how many of each there must be, and which of SPIRE's this program has. */
 export const serverPluginKinds: readonly PluginKind[] = [
   // `level` is this program's own name for its store; `sql` with sqlite3 means the same.
-  { type: 'DataStore', min: 1, max: 1, supported: ['sql', 'level'], unsupported: [] },
+  {
+    type: 'DataStore',
+    min: 1,
+    max: 1,
+    supported: ['sql', 'level'],
+    unsupported: [],
+    whyNotExternal:
+      'pluggability for the DataStore is deprecated; only the built-in "sql" plugin is supported',
+  },
   {
     type: 'BundlePublisher',
     min: 0,

@@ -12,7 +12,9 @@ const load = (plugins: string) =>
     clock: systemClock,
     log: silentLogger,
     ownRoots: () => [],
+    hostServices: [],
     environment: {},
+    chance: () => 0,
   })
 const memory = 'KeyManager "memory" {}'
 

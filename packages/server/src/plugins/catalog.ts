@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
-import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { Environment } from '@mini-spire/runtime/http/system-roots'
@@ -10,15 +8,18 @@ import { DiskKeyManager } from '@mini-spire/runtime/key-manager/disk/disk-key-ma
 import type { KeyManager } from '@mini-spire/runtime/key-manager/key-manager'
 import { MemoryKeyManager } from '@mini-spire/runtime/key-manager/memory/memory-key-manager'
 import type { Logger } from '@mini-spire/runtime/log/logger'
-import { messageOf, SpiffeError } from '@mini-spire/sdk/errors'
-import { grpcStatusFromKind, grpcStatusName } from '@mini-spire/sdk/grpc-status'
+import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import type { HostService } from '@mini-spire/runtime/plugin-host/host-services'
+import { PluginLoader, type PluginSource } from '@mini-spire/runtime/plugin-host/plugin-loader'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { Certificate } from '@mini-spire/sdk/x509'
-import { CatalogError } from './catalog-error.ts'
+import type { BundlePublisher } from './bundle-publisher/bundle-publisher.ts'
 import type { CredentialComposer } from './credential-composer/credential-composer.ts'
+import { externalTypes } from './external/plugin-types.ts'
 import type { NodeAttestor } from './node-attestor/node-attestor.ts'
 import { X509PopAttestor } from './node-attestor/x509-pop/x509-pop.ts'
 import { readX509PopConfig } from './node-attestor/x509-pop/x509-pop-config.ts'
+import type { Notifier } from './notifier/notifier.ts'
 import { DiskUpstreamAuthority } from './upstream-authority/disk/disk-authority.ts'
 import { readDiskConfig } from './upstream-authority/disk/disk-config.ts'
 import { SpireUpstreamAuthority } from './upstream-authority/spire/spire-authority.ts'
@@ -34,12 +35,16 @@ export interface PluginSurroundings {
   readonly log: Logger
   /** Roots of the server's own bundle as they are when asked. */
   readonly ownRoots: () => readonly Certificate[]
-  /** Environment variables, where plugins read some. */
+  /** What external plugins may call. */
+  readonly hostServices: readonly HostService[]
+  /** Environment variables: external plugins inherit them, and others read some. */
   readonly environment: Environment
+  /** A number in [0, 1), anew at each call. */
+  readonly chance: () => number
 }
 
-/** The plugins of a server, loaded and configured. */
-export interface ServerPlugins {
+/** The plugins of a server, loaded and configured. Disposing them unloads them. */
+export interface ServerPlugins extends AsyncDisposable {
   readonly keyManager: KeyManager
   /** By the name under which agents ask for them; join tokens need no plugin. */
   readonly nodeAttestors: ReadonlyMap<string, NodeAttestor>
@@ -47,6 +52,10 @@ export interface ServerPlugins {
   readonly upstreamAuthority: UpstreamAuthority | undefined
   /** In the order in which they are asked. */
   readonly credentialComposers: readonly CredentialComposer[]
+  readonly notifiers: readonly Notifier[]
+  readonly bundlePublishers: readonly BundlePublisher[]
+  /** Configures the plugins anew whose `plugin_data_file` has changed. */
+  reconfigure(): Promise<void>
 }
 
 type Load<Plugin> = (data: Node | undefined, surroundings: PluginSurroundings) => Promise<Plugin>
@@ -56,12 +65,7 @@ const keyManagers: ReadonlyMap<string, Load<KeyManager>> = new Map<string, Load<
   ['disk', openDisk],
 ])
 
-const nodeAttestors: ReadonlyMap<string, Load<NodeAttestor | undefined>> = new Map<
-  string,
-  Load<NodeAttestor | undefined>
->([
-  // Served by the Agent service itself, configured or not.
-  ['join_token', () => Promise.resolve(undefined)],
+const nodeAttestors: ReadonlyMap<string, Load<NodeAttestor>> = new Map<string, Load<NodeAttestor>>([
   [
     'x509pop',
     (data, surroundings) =>
@@ -90,8 +94,8 @@ const upstreamAuthorities: ReadonlyMap<string, Load<UpstreamAuthority>> = new Ma
 
 const credentialComposers: ReadonlyMap<string, Load<CredentialComposer>> = new Map()
 
-/** Types whose plugins belong to the server but are not built in yet. */
-const otherTypes = ['DataStore', 'BundlePublisher', 'Notifier']
+/** Served by the Agent service itself, configured or not: there is nothing to load. */
+const joinToken = 'join_token'
 
 /**
  * Loads and configures the enabled plugins, in the order of the file.
@@ -102,41 +106,101 @@ export async function loadPlugins(
   configs: readonly PluginConfig[],
   surroundings: PluginSurroundings,
 ): Promise<ServerPlugins> {
-  const attestors = new Map<string, NodeAttestor>()
-  const managers: KeyManager[] = []
-  const upstreams: UpstreamAuthority[] = []
-  const composers: CredentialComposer[] = []
-  for (const config of configs.filter((one) => one.isEnabled)) {
+  const { trustDomain, ...options } = surroundings
+  const loader = new PluginLoader({ ...options, trustDomain: trustDomain.name })
+  try {
+    const loading = new Loading(loader, surroundings)
+    for (const config of configs) if (config.isEnabled) await loading.add(config)
+    return loading.finish()
+  } catch (error) {
+    await loader[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** The plugins that have been loaded so far. */
+class Loading {
+  readonly #loader: PluginLoader
+  readonly #surroundings: PluginSurroundings
+  readonly #keyManagers: KeyManager[] = []
+  readonly #nodeAttestors = new Map<string, NodeAttestor>()
+  readonly #upstreamAuthorities: UpstreamAuthority[] = []
+  readonly #credentialComposers: CredentialComposer[] = []
+  readonly #notifiers: Notifier[] = []
+  readonly #bundlePublishers: BundlePublisher[] = []
+
+  constructor(loader: PluginLoader, surroundings: PluginSurroundings) {
+    this.#loader = loader
+    this.#surroundings = surroundings
+  }
+
+  async add(config: PluginConfig): Promise<void> {
+    const { keyManager, nodeAttestor, upstreamAuthority, ...types } = externalTypes
+    const { credentialComposer, notifier, bundlePublisher } = types
     switch (config.type) {
       case 'KeyManager':
-        managers.push(await load(config, keyManagers, surroundings))
+        this.#keyManagers.push(await this.#load(config, keyManagers, keyManager))
         break
-      case 'NodeAttestor': {
-        const attestor = await load(config, nodeAttestors, surroundings)
-        if (attestor) attestors.set(attestor.name, attestor)
+      case 'NodeAttestor':
+        if (config.name === joinToken) this.#loader.noteBuiltIn(config)
+        else {
+          const attestor = await this.#load(config, nodeAttestors, nodeAttestor)
+          this.#nodeAttestors.set(config.name, attestor)
+        }
+        break
+      case 'UpstreamAuthority': {
+        const upstream = await this.#load(config, upstreamAuthorities, upstreamAuthority)
+        this.#upstreamAuthorities.push(upstream)
         break
       }
-      case 'UpstreamAuthority':
-        upstreams.push(await load(config, upstreamAuthorities, surroundings))
+      case 'CredentialComposer': {
+        const composer = await this.#load(config, credentialComposers, credentialComposer)
+        this.#credentialComposers.push(composer)
         break
-      case 'CredentialComposer':
-        composers.push(await load(config, credentialComposers, surroundings))
+      }
+      case 'Notifier':
+        this.#notifiers.push(await this.#load(config, new Map(), notifier))
+        break
+      case 'BundlePublisher':
+        this.#bundlePublishers.push(await this.#load(config, new Map(), bundlePublisher))
+        break
+      case 'DataStore':
         break
       default:
-        checkOtherType(config)
+        throw new CatalogError('ERR_PLUGIN_UNKNOWN', `unsupported plugin type "${config.type}"`)
     }
   }
-  const [keyManager, ...more] = managers
-  if (!keyManager || more.length > 0)
-    throw wrongCount('KeyManager', `exactly 1 but got ${managers.length}`)
-  const [upstreamAuthority] = upstreams
-  if (upstreams.length > 1)
-    throw wrongCount('UpstreamAuthority', `at most 1 but got ${upstreams.length}`)
-  return {
-    keyManager,
-    nodeAttestors: attestors,
-    upstreamAuthority,
-    credentialComposers: composers,
+
+  finish(): ServerPlugins {
+    const [keyManager, ...more] = this.#keyManagers
+    if (!keyManager || more.length > 0)
+      throw wrongCount('KeyManager', `exactly 1 but got ${this.#keyManagers.length}`)
+    const [upstreamAuthority, ...others] = this.#upstreamAuthorities
+    if (others.length > 0)
+      throw wrongCount('UpstreamAuthority', `at most 1 but got ${others.length + 1}`)
+    const loader = this.#loader
+    return {
+      keyManager,
+      nodeAttestors: this.#nodeAttestors,
+      upstreamAuthority,
+      credentialComposers: this.#credentialComposers,
+      notifiers: this.#notifiers,
+      bundlePublishers: this.#bundlePublishers,
+      reconfigure: () => loader.reconfigure(),
+      [Symbol.asyncDispose]: () => loader[Symbol.asyncDispose](),
+    }
+  }
+
+  #load<P extends object>(
+    config: PluginConfig,
+    loads: ReadonlyMap<string, Load<P>>,
+    external: PluginSource<P>['external'],
+  ): Promise<P> {
+    const load = loads.get(config.name)
+    const surroundings = this.#surroundings
+    const create =
+      load && ((data: Node | undefined, log: Logger) => load(data, { ...surroundings, log }))
+    return this.#loader.load(config, { create, external })
   }
 }
 
@@ -145,47 +209,12 @@ function wrongCount(type: string, expected: string): CatalogError {
   return new CatalogError('ERR_PLUGIN_COUNT', text)
 }
 
-function checkOtherType({ type, name }: PluginConfig): void {
-  if (!otherTypes.includes(type)) {
-    throw new CatalogError('ERR_PLUGIN_UNKNOWN', `unsupported plugin type "${type}"`)
-  }
-  if (type !== 'DataStore') throw notBuiltIn(type, name)
-}
+const diskSchema = { keys_path: { type: 'string' } } as const
 
-function notBuiltIn(type: string, name: string): CatalogError {
-  const text = `failed to load plugin "${name}": no built-in plugin "${name}" for type "${type}"`
-  return new CatalogError('ERR_PLUGIN_UNKNOWN', text)
-}
-
-async function load<Plugin>(
-  config: PluginConfig,
-  builtIns: ReadonlyMap<string, Load<Plugin>>,
-  surroundings: PluginSurroundings,
-): Promise<Plugin> {
-  const { type, name } = config
-  const builtIn = builtIns.get(name)
-  if (config.command !== '' || !builtIn) throw notBuiltIn(type, name)
-  try {
-    const plugin = await builtIn(await dataOf(config), surroundings)
-    surroundings.log.info('Plugin loaded', {
-      external: false,
-      plugin_name: name,
-      plugin_type: type,
-    })
-    return plugin
-  } catch (cause) {
-    const kind = cause instanceof SpiffeError ? cause.kind : 'unknown'
-    const code = grpcStatusName(grpcStatusFromKind(kind))
-    const why = `rpc error: code = ${code} desc = ${messageOf(cause)}`
-    throw new CatalogError('ERR_PLUGIN_CONFIG', `failed to configure plugin "${name}": ${why}`, {
-      cause,
-    })
-  }
-}
-
-async function dataOf({ data, dataFile }: PluginConfig): Promise<Node | undefined> {
-  if (dataFile === undefined) return data
-  return parseConfig(await readFile(dataFile, 'utf8'))
+async function openDisk(data: Node | undefined): Promise<KeyManager> {
+  const { keys_path: path } = decodeSection(diskSchema, data)
+  if (path === '') throw new CatalogError('ERR_PLUGIN_CONFIG', 'keys_path is required')
+  return await DiskKeyManager.openFile(path)
 }
 
 function openVault(
@@ -195,12 +224,4 @@ function openVault(
   const settings = readVaultConfig(data, environment)
   const http = new HttpClient({ environment, clock })
   return new VaultUpstreamAuthority({ settings, http, clock, log })
-}
-
-const diskSchema = { keys_path: { type: 'string' } } as const
-
-async function openDisk(data: Node | undefined): Promise<KeyManager> {
-  const { keys_path: path } = decodeSection(diskSchema, data)
-  if (path === '') throw new CatalogError('ERR_PLUGIN_CONFIG', 'keys_path is required')
-  return await DiskKeyManager.openFile(path)
 }

@@ -4,12 +4,18 @@ import {
   type KeyManagerObserver,
   MeasuredKeyManager,
 } from '@mini-spire/runtime/key-manager/measured-key-manager'
-import { type Metrics, measureCall, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
+import {
+  type Metrics,
+  measureCall,
+  noMetrics,
+  timeCall,
+} from '@mini-spire/runtime/telemetry/metrics'
 import { isSpiffeError } from '@mini-spire/sdk/errors'
 import { GrpcStatus, grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { CaMetrics } from '../ca/ca-metrics.ts'
 import type { PruningOutcome } from '../ca/maintenance.ts'
+import type { ServerSvidSigner } from './server-svid.ts'
 
 /** Counts what becomes of the server's authorities under SPIRE's names. */
 export function caMetrics(metrics: Metrics, trustDomain: TrustDomain, clock: Clock): CaMetrics {
@@ -57,4 +63,16 @@ export function countPruning(
 export function codeOf(error: unknown): number {
   if (error === undefined) return GrpcStatus.OK
   return isSpiffeError(error) ? grpcStatusFromKind(error.kind) : GrpcStatus.Unknown
+}
+
+/** A signer of the server's own SVID whose calls are counted. */
+export function measuredSigner(
+  metrics: Metrics,
+  signer: ServerSvidSigner,
+  clock: Clock,
+): ServerSvidSigner {
+  return {
+    issueServerSvid: (request) =>
+      timeCall(metrics, clock, ['svid', 'rotate'], () => signer.issueServerSvid(request)),
+  }
 }

@@ -1,6 +1,6 @@
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { type UnknownKey, unknownKeys } from '@mini-spire/runtime/config/schema'
-import { CatalogError } from '../catalog-error.ts'
+import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
 
 /**
  * Refuses keys that an attestor does not know, as SPIRE's attestors do.

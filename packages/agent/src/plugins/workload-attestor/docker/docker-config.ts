@@ -1,7 +1,7 @@
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { SectionSchema } from '@mini-spire/runtime/config/schema'
-import { CatalogError } from '../../catalog-error.ts'
+import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
 import { refuseSigstore, refuseUnknownKeys } from '../attestor-config.ts'
 import { addressProblem } from './container-engine.ts'
 import { compileMatchers } from './container-id-matchers.ts'

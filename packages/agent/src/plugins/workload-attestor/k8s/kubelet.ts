@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { HttpClient, HttpRequest } from '@mini-spire/runtime/http/http-client'
+import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { parseCertificate, pemDecode, verifyChain } from '@mini-spire/sdk/x509'
-import { CatalogError } from '../../catalog-error.ts'
 import { type Pod, parsePodList } from './pod.ts'
 
 /** How the kubelet is reached, and as whom. */
