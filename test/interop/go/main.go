@@ -9,7 +9,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: interop wire|ids|workload|server|manager …"))
+		fail(fmt.Errorf("usage: interop wire|ids|workload|mtls|server|manager …"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -21,6 +21,8 @@ func main() {
 		err = workload(os.Args[2:])
 	case "manager":
 		err = manager(os.Args[2:])
+	case "mtls":
+		err = mtls(os.Args[2:])
 	case "server":
 		err = server(os.Args[2:])
 	default:

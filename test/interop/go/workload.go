@@ -28,7 +28,7 @@ type svidLine struct {
 func workload(args []string) error {
 	flags := flag.NewFlagSet("workload", flag.ContinueOnError)
 	addr := flags.String("addr", "", "Workload API address")
-	op := flags.String("op", "x509", "x509, jwt, validate, watch, bundles")
+	op := flags.String("op", "x509", "x509, jwt, validate, verify, watch, bundles")
 	audience := flags.String("audience", "", "audience of a JWT-SVID")
 	token := flags.String("token", "", "token to validate")
 	until := flags.String("until", "", "SPIFFE ID to wait for while watching")
@@ -51,6 +51,16 @@ func workload(args []string) error {
 		return fetchJWT(ctx, client, out, *audience)
 	case "validate":
 		svid, err := client.ValidateJWTSVID(ctx, *token, *audience)
+		if err != nil {
+			return err
+		}
+		return out.Encode(svidLine{ID: svid.ID.String(), Expiry: svid.Expiry})
+	case "verify":
+		bundles, err := client.FetchJWTBundles(ctx)
+		if err != nil {
+			return err
+		}
+		svid, err := jwtsvid.ParseAndValidate(*token, bundles, []string{*audience})
 		if err != nil {
 			return err
 		}
