@@ -1,7 +1,9 @@
 import { systemClock } from '@mini-spire/runtime/clock'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { describe, expect, it } from 'vitest'
+import { exchangeTokens, goServesSdk, sdkServesGo } from '../interop/cross-domain.ts'
 import { FederatedDomain, type Profile, planDomain } from '../interop/federated-domains.ts'
+import { goPeer, isGoMissing } from '../kit/peers.ts'
 import { ours, type Programs, Scene } from '../kit/processes.ts'
 import { isSpireMissing, spire } from './programs.ts'
 
@@ -55,6 +57,30 @@ describe.skipIf(skipped)('federation with SPIRE', () => {
       }
       first.server.must('federation', 'refresh', '-id', 'two.test')
       second.server.must('federation', 'refresh', '-id', 'one.test')
+    },
+  )
+
+  it.skipIf(isGoMissing())(
+    "workloads of ours (our SDK) and of SPIRE's (go-spiffe) know each other",
+    async () => {
+      await using scene = new Scene()
+      const peer = { command: await goPeer(), args: [] }
+      const [first, second] = await federate(scene, 'https_spiffe', [ours, theirs])
+      first.untilHolds(second)
+      second.untilHolds(first)
+      await first.serve(scene, [second])
+      await second.serve(scene, [first])
+      const met = {
+        bySdk: second.workloadId,
+        byGo: first.workloadId,
+        heardByGo: 'hello from the SDK\n',
+      }
+      expect(await sdkServesGo(first, second, peer)).toEqual(met)
+      expect(await goServesSdk(second, first, peer)).toEqual(met)
+      expect(await exchangeTokens(first, second, peer)).toEqual([
+        first.workloadId,
+        second.workloadId,
+      ])
     },
   )
 
