@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import {
   type Execute,
   postgresDialect,
@@ -68,6 +68,41 @@ describe('import -from-datastore', () => {
     const busy = importFrom(server.config)
     expect(busy.status).toBe(1)
     expect(busy.stderr).toContain('is in use by another process')
+  })
+
+  it('is finished by doing it again after a kill in the middle; no server starts before', async () => {
+    await using scene = new Scene()
+    const server = await ServerDeployment.prepare(scene)
+    const folder = scene.path('server')
+    const entryCount = 10_000
+    let filled: FilledDatabase | undefined
+    const bytes = await sqliteBytes(async (execute) => {
+      filled = await fillSpireDatabase(execute, sqliteDialect, `${folder}/keys.json`, entryCount)
+    })
+    if (!filled) throw new Error('nothing was filled')
+    writeFileSync(`${folder}/datastore.sqlite3`, bytes)
+    const marker = `${folder}/import-incomplete`
+    const args = ['import', '-from-datastore', '-config', server.config]
+    const killed = scene.start(ours.server, args)
+    const begun = watch(folder)
+    await new Promise<void>((resolve) => {
+      begun.on('change', (_, name) => name === 'import-incomplete' && resolve())
+    })
+    begun.close()
+    expect(await killed.stop('SIGKILL')).toBe('SIGKILL')
+    expect(existsSync(marker)).toBe(true)
+
+    const refused = scene.start(ours.server, ['run', '-config', server.config])
+    expect(await refused.ended).toBe(1)
+    expect(refused.output).toContain(
+      `was interrupted; finish it with: mini-spire-server import -from-datastore -config ${server.config}`,
+    )
+    const again = recordsOf(importFrom(server.config).stdout)['entries'] ?? {}
+    expect((again['created'] ?? 0) + (again['unchanged'] ?? 0)).toBe(entryCount)
+    expect(again).toMatchObject({ conflicts: 0, refused: 0 })
+    expect(existsSync(marker)).toBe(false)
+    await server.restart()
+    expectTakenOver(server, filled)
   })
 
   it('says what is wrong with its flags, and exits with 1', () => {

@@ -30,11 +30,13 @@ export interface FilledDatabase {
  * Fills a database as a SPIRE server would have, with authorities whose keys are in a keys file.
  *
  * @param keysPath the keys file, written anew
+ * @param entryCount how many registration entries there are
  */
 export async function fillSpireDatabase(
   execute: Execute,
   dialect: SqlDialect,
   keysPath: string,
+  entryCount: number = 1200,
 ): Promise<FilledDatabase> {
   const registry = await madeAuthorities(keysPath)
   const own = registry.bundles.find(trustDomain.name)
@@ -58,7 +60,6 @@ export async function fillSpireDatabase(
     can_reattest: true,
     agent_version: '1.15.3',
   })
-  const entryCount = 1200
   for (let id = 1; id <= entryCount; id++) {
     await insertRow(execute, 'registered_entries', {
       created_at: '2026-03-01 13:00:00.25+00:00',

@@ -88,6 +88,13 @@ describe.skipIf(skipped)('moving from SPIRE, as docs/migrate-from-spire.md says'
     const before = stateOf(server)
 
     // There: stop, refuse, import, start.
+    const tooEarly = runProgram(ours.server, [
+      'import',
+      '-from-datastore',
+      '-config',
+      server.config,
+    ])
+    expect(tooEarly).toMatchObject({ status: 1, stderr: expect.stringContaining('stop SPIRE') })
     await server.daemon.stop()
     const refused = scene.start(ours.server, ['run', '-config', server.config])
     expect(await refused.ended).toBe(1)
