@@ -149,6 +149,7 @@ export class Daemon {
 export class Scene implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'mini-spire-test-'))
   readonly #daemons: Daemon[] = []
+  readonly #closers: (() => Promise<void>)[] = []
 
   path(...names: readonly string[]): string {
     return join(this.folder, ...names)
@@ -166,8 +167,14 @@ export class Scene implements AsyncDisposable {
     return daemon
   }
 
+  /** Has something closed when the scenario ends, after its daemons. */
+  defer(close: () => Promise<void>): void {
+    this.#closers.push(close)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const daemon of this.#daemons) await daemon.stop('SIGKILL')
+    for (const close of this.#closers) await close()
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

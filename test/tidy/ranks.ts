@@ -50,6 +50,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'x509/': 1,
     'lifecycle.ts': 2,
     'peer/': 2,
+    'ssh/': 1,
     'key-manager/': 2,
     'http/': 2,
     'kubernetes/': 3,

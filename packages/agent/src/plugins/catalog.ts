@@ -16,6 +16,7 @@ import {
   ExternalWorkloadAttestor,
   workloadAttestorService,
 } from './external/workload-attestor-client.ts'
+import { nodeAttestorBuiltIns } from './node-attestor/built-ins.ts'
 import { JoinTokenAttestor } from './node-attestor/join-token/join-token.ts'
 import type { NodeAttestor } from './node-attestor/node-attestor.ts'
 import { type NodeCredential, X509PopAttestor } from './node-attestor/x509-pop/x509-pop.ts'
@@ -62,6 +63,7 @@ const nodeAttestors: BuiltIns<NodeAttestor> = new Map<string, Load<NodeAttestor>
     (_, { joinToken }) => Promise.resolve(new JoinTokenAttestor({ token: joinToken })),
   ],
   ['x509pop', createX509Pop],
+  ...nodeAttestorBuiltIns,
 ])
 
 interface PluginType<Plugin> {

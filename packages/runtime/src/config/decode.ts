@@ -66,6 +66,7 @@ function zeroOf(field: FieldSchema): unknown {
     case 'section':
       return field.optional ? undefined : emptySection(field.fields)
     case 'strings':
+      return field.optional ? undefined : []
     case 'sections':
       return []
     case 'section-map':

@@ -23,9 +23,10 @@ export interface BoolField extends Described {
   readonly optional?: true
 }
 
-/** A list of strings; repeats add up. */
+/** A list of strings; repeats add up. Missing: empty, or undefined when optional. */
 export interface StringsField extends Described {
   readonly type: 'strings'
+  readonly optional?: true
 }
 
 /** A block. Missing: its fields at their zero values, or undefined when optional. */
@@ -90,7 +91,7 @@ export type DecodedField<F extends FieldSchema> = F extends StringField
     : F extends BoolField
       ? OrUndefined<F, boolean>
       : F extends StringsField
-        ? readonly string[]
+        ? OrUndefined<F, readonly string[]>
         : F extends SectionField
           ? OrUndefined<F, Decoded<F['fields']>>
           : F extends SectionsField

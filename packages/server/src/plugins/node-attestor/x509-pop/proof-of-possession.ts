@@ -1,5 +1,5 @@
 import { constants, type KeyObject, randomBytes, verify } from 'node:crypto'
-import type { GoJsonObject } from './go-json.ts'
+import type { GoJsonObject } from '../go-json.ts'
 
 const nonceBytes = 32
 

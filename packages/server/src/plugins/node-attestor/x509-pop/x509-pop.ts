@@ -4,6 +4,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type Certificate, parseCertificate } from '@mini-spire/sdk/x509'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
+import { GoJsonObject } from '../go-json.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
 import {
@@ -13,7 +14,6 @@ import {
   templateDataOf,
   uriSanSelectors,
 } from './agent-data.ts'
-import { GoJsonObject } from './go-json.ts'
 import { checkAnswer, encodeChallenge, generateChallenge } from './proof-of-possession.ts'
 import { rsaModulusBitsOf } from './rsa-size.ts'
 import { verifiedIssuers } from './verified-chains.ts'

@@ -31,6 +31,22 @@ export class GoJsonObject {
     return GoJsonObject.#from(this.#fields.get(name))
   }
 
+  /** A text; empty when it is absent or null. */
+  string(name: string): string {
+    const value = this.#fields.get(name)
+    if (value === null || value === undefined) return ''
+    if (typeof value !== 'string') throw new Error('json: cannot unmarshal value into a string')
+    return value
+  }
+
+  /** A whole number; 0 when it is absent or null. */
+  int(name: string): number {
+    const value = this.#fields.get(name)
+    if (value === null || value === undefined) return 0
+    if (!Number.isSafeInteger(value)) throw new Error('json: cannot unmarshal value into an int')
+    return Number(value)
+  }
+
   /** A byte slice; empty when it is absent or null. */
   bytes(name: string): Uint8Array {
     return bytesOf(this.#fields.get(name))

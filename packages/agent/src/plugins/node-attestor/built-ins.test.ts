@@ -1,0 +1,128 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '@mini-spire/runtime/clock'
+import { parseConfig } from '@mini-spire/runtime/config/parse'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { nodeAttestorBuiltIns } from './built-ins.ts'
+import type { NodeAttestation, NodeAttestor } from './node-attestor.ts'
+
+const signal = new AbortController().signal
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'node-attestors-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+async function create(name: string, text: string): Promise<NodeAttestor> {
+  const made = await nodeAttestorBuiltIns.get(name)?.(parseConfig(text))
+  if (!made) throw new Error(`no ${name}`)
+  return made
+}
+
+async function begin(name: string, text: string): Promise<NodeAttestation> {
+  return await (await create(name, text)).begin({ signal })
+}
+
+const payloadOf = ({ payload }: NodeAttestation): unknown =>
+  JSON.parse(Buffer.from(payload).toString())
+
+describe('http_challenge', () => {
+  const http = new HttpClient({ environment: {}, clock: systemClock })
+  const nonce = 'abc_-='.padEnd(44, 'x')
+  const challenge = Buffer.from(JSON.stringify({ nonce }))
+
+  async function ask(port: unknown, path: string): Promise<readonly [number, string]> {
+    const { status, body } = await http.request({ url: `http://127.0.0.1:${port}${path}` })
+    return [status, Buffer.from(body).toString()]
+  }
+
+  it('tells the nonce at its path, from the challenge until the end', async () => {
+    const attestation = await begin('http_challenge', 'agentname = "one"')
+    const claim = payloadOf(attestation) as { readonly port: number }
+    expect(claim).toEqual({ hostname: hostname(), agentname: 'one', port: claim.port })
+    const path = '/.well-known/spiffe/nodeattestor/http_challenge/one/challenge'
+    expect(await ask(claim.port, path)).toEqual([404, '404 page not found\n'])
+    expect(Buffer.from(await attestation.answer(challenge)).toString()).toBe('\n')
+    expect(await ask(claim.port, path)).toEqual([200, `${nonce}\n`])
+    expect(await ask(claim.port, `${path}/more`)).toEqual([404, '404 page not found\n'])
+    attestation.end?.()
+    await expect(ask(claim.port, path)).rejects.toThrow('no answer from')
+  })
+
+  it('names another port where one is advertised', async () => {
+    const attestation = await begin('http_challenge', 'hostname = "h" advertised_port = 80')
+    expect(payloadOf(attestation)).toEqual({ hostname: 'h', agentname: 'default', port: 80 })
+    attestation.end?.()
+  })
+
+  it('does not begin at a port that is taken', async () => {
+    const first = await begin('http_challenge', '')
+    const { port } = payloadOf(first) as { readonly port: number }
+    await expect(begin('http_challenge', `port = ${port}`)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_NODE_ATTESTOR_CREDENTIAL',
+        message: expect.stringContaining(`could not listen on port ${port}: `),
+      }),
+    )
+    first.end?.()
+  })
+
+  it.each([
+    '{',
+    '{}',
+    '{"nonce":5}',
+    '{"nonce":"<html>"}',
+    JSON.stringify({ nonce: 'x'.repeat(65) }),
+  ])('says nothing for the challenge %s', async (text) => {
+    const attestation = await begin('http_challenge', '')
+    await expect(attestation.answer(Buffer.from(text))).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_NODE_ATTESTOR_CHALLENGE',
+        message: expect.stringContaining('unable to unmarshal challenge: '),
+      }),
+    )
+    attestation.end?.()
+  })
+})
+
+describe('k8s_psat', () => {
+  it('shows the token of its pod, read each time and as it is', async () => {
+    const path = join(folder, 'token')
+    const attestor = await create('k8s_psat', `cluster = "main" token_path = "${path}"`)
+    writeFileSync(path, 'first\n')
+    expect(payloadOf(await attestor.begin({ signal }))).toEqual({
+      cluster: 'main',
+      token: 'first\n',
+    })
+    writeFileSync(path, 'second')
+    const attestation = await attestor.begin({ signal })
+    expect(payloadOf(attestation)).toEqual({ cluster: 'main', token: 'second' })
+    await expect(attestation.answer(Buffer.of(1))).rejects.toThrow(
+      'nodeattestor(k8s_psat): server issued unexpected challenge',
+    )
+  })
+
+  it('needs a cluster and a token', async () => {
+    await expect(create('k8s_psat', '')).rejects.toThrow('missing required cluster block')
+    const path = join(folder, 'token')
+    const text = `cluster = "main" token_path = "${path}"`
+    await expect(begin('k8s_psat', text)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_NODE_ATTESTOR_TOKEN',
+        message: `nodeattestor(k8s_psat): unable to load token from ${path}: open ${path}: no such file or directory`,
+      }),
+    )
+    writeFileSync(path, '')
+    await expect(begin('k8s_psat', text)).rejects.toThrow(`"${path}" is empty`)
+  })
+})
+
+describe('sshpop', () => {
+  it('looks for its key where OpenSSH keeps it', async () => {
+    await expect(create('sshpop', `host_key_path = "${folder}/none"`)).rejects.toThrow(
+      `failed to read host key file: open ${folder}/none: no such file or directory`,
+    )
+  })
+})

@@ -1,0 +1,57 @@
+import { hostname } from 'node:os'
+import type { Node } from '@mini-spire/runtime/config/ast'
+import { decodeSection } from '@mini-spire/runtime/config/decode'
+import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
+import { K8sPsatAttestor } from './k8s-psat/k8s-psat.ts'
+import type { NodeAttestor } from './node-attestor.ts'
+import { SshPopAttestor } from './ssh-pop/ssh-pop.ts'
+
+type Create = (data: Node | undefined) => NodeAttestor | Promise<NodeAttestor>
+
+/** Built-in node attestors that need nothing of the agent, each made from its `plugin_data`. */
+export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['http_challenge', createHttpChallenge],
+  ['k8s_psat', createK8sPsat],
+  ['sshpop', createSshPop],
+])
+
+const httpChallengeSchema = {
+  hostname: { type: 'string' },
+  agentname: { type: 'string' },
+  port: { type: 'int' },
+  advertised_port: { type: 'int' },
+} as const
+
+function createHttpChallenge(data: Node | undefined): NodeAttestor {
+  const config = decodeSection(httpChallengeSchema, data)
+  return new HttpChallengeAttestor({
+    hostname: config.hostname || hostname(),
+    agentName: config.agentname || 'default',
+    port: config.port,
+    advertisedPort: config.advertised_port || config.port,
+  })
+}
+
+const k8sPsatSchema = { cluster: { type: 'string' }, token_path: { type: 'string' } } as const
+const defaultTokenPath = '/var/run/secrets/tokens/spire-agent'
+
+function createK8sPsat(data: Node | undefined): NodeAttestor {
+  const { cluster, token_path } = decodeSection(k8sPsatSchema, data)
+  if (cluster === '') throw new CatalogError('ERR_PLUGIN_CONFIG', 'missing required cluster block')
+  return new K8sPsatAttestor({ cluster, tokenPath: token_path || defaultTokenPath })
+}
+
+const sshPopSchema = {
+  host_key_path: { type: 'string' },
+  host_cert_path: { type: 'string' },
+} as const
+const hostKey = '/etc/ssh/ssh_host_rsa_key'
+
+async function createSshPop(data: Node | undefined): Promise<NodeAttestor> {
+  const { host_key_path, host_cert_path } = decodeSection(sshPopSchema, data)
+  return await SshPopAttestor.create({
+    hostKeyPath: host_key_path || hostKey,
+    hostCertificatePath: host_cert_path || `${hostKey}-cert.pub`,
+  })
+}

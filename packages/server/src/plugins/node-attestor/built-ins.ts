@@ -1,0 +1,51 @@
+import type { Clock } from '@mini-spire/runtime/clock'
+import type { Node } from '@mini-spire/runtime/config/ast'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
+import { readHttpChallengeConfig } from './http-challenge/http-challenge-config.ts'
+import { K8sPsatAttestor } from './k8s-psat/k8s-psat.ts'
+import { readK8sPsatConfig } from './k8s-psat/k8s-psat-config.ts'
+import type { NodeAttestor } from './node-attestor.ts'
+import { SshPopAttestor } from './ssh-pop/ssh-pop.ts'
+import { readSshPopConfig } from './ssh-pop/ssh-pop-config.ts'
+
+/** What node attestors get from their server. */
+export interface AttestorSurroundings {
+  readonly trustDomain: TrustDomain
+  readonly clock: Clock
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+type Create = (data: Node | undefined, surroundings: AttestorSurroundings) => Promise<NodeAttestor>
+
+/** Built-in node attestors that need no more of the server than this, each made from its `plugin_data`. */
+export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['http_challenge', createHttpChallenge],
+  ['k8s_psat', createK8sPsat],
+  ['sshpop', createSshPop],
+])
+
+async function createHttpChallenge(
+  data: Node | undefined,
+  { trustDomain, clock, environment }: AttestorSurroundings,
+): Promise<NodeAttestor> {
+  const http = new HttpClient({ environment, clock })
+  return new HttpChallengeAttestor({ ...readHttpChallengeConfig(data), trustDomain, http })
+}
+
+async function createK8sPsat(
+  data: Node | undefined,
+  surroundings: AttestorSurroundings,
+): Promise<NodeAttestor> {
+  const { trustDomain, clock, environment } = surroundings
+  const http = new HttpClient({ environment, clock })
+  return new K8sPsatAttestor({ ...readK8sPsatConfig(data, { http, environment }), trustDomain })
+}
+
+async function createSshPop(
+  data: Node | undefined,
+  surroundings: AttestorSurroundings,
+): Promise<NodeAttestor> {
+  return new SshPopAttestor(readSshPopConfig(data, surroundings))
+}

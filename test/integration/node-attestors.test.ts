@@ -1,0 +1,10 @@
+import { describe, it } from 'vitest'
+import { expectAttested } from '../kit/attested-by.ts'
+import { evidenceKinds } from '../kit/node-evidence.ts'
+import { ours } from '../kit/processes.ts'
+
+describe.each(evidenceKinds)('$name', (kind) => {
+  it.skipIf(kind.isMissing())('attests our agent to our server', async () => {
+    await expectAttested(kind, ours)
+  })
+})

@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { FakeKubernetes } from './fake-kubernetes.ts'
+import { hasProgram, missingPeer } from './peers.ts'
+import type { Scene } from './processes.ts'
+
+/** Everything two daemons need to attest by one attestor. */
+export interface NodeEvidence {
+  /** The server's plugin block. */
+  readonly server: string
+  /** The agent's plugin block. */
+  readonly agent: string
+  /** The agent ID that comes of it. */
+  readonly agentId: RegExp
+  /** Selectors that the agent gets, `type:value`; sorted. */
+  readonly selectors: readonly string[]
+}
+
+/** An attestor whose evidence can be made on this machine. */
+export interface EvidenceKind {
+  readonly name: string
+  readonly isMissing: () => boolean
+  readonly make: (scene: Scene) => Promise<NodeEvidence>
+}
+
+/** The attestors that need no cloud. */
+export const evidenceKinds: readonly EvidenceKind[] = [
+  { name: 'http_challenge', isMissing: () => false, make: httpChallenge },
+  { name: 'k8s_psat', isMissing: () => false, make: k8sPsat },
+  { name: 'sshpop', isMissing: isOpenSshMissing, make: sshPop },
+]
+
+function isOpenSshMissing(): boolean {
+  if (hasProgram('sh', '-c', 'command -v ssh-keygen')) return false
+  return missingPeer('OpenSSH', 'apt-get install openssh-client')
+}
+
+async function httpChallenge(): Promise<NodeEvidence> {
+  return {
+    server: 'NodeAttestor "http_challenge" { plugin_data {} }',
+    agent: 'NodeAttestor "http_challenge" { plugin_data { hostname = "127.0.0.1" } }',
+    agentId: /^spiffe:\/\/example\.org\/spire\/agent\/http_challenge\/127\.0\.0\.1$/,
+    selectors: ['http_challenge:hostname:127.0.0.1'],
+  }
+}
+
+async function k8sPsat(scene: Scene): Promise<NodeEvidence> {
+  const kubernetes = await FakeKubernetes.start(scene)
+  scene.defer(() => kubernetes[Symbol.asyncDispose]())
+  kubernetes.nodes.set('node-1', { uid: 'node-uid', labels: { zone: 'a' } })
+  kubernetes.pods.set('agent-1', { uid: 'pod-uid', labels: {}, nodeName: 'node-1' })
+  const tokenPath = scene.path('service-account-token')
+  const audiences = ['spire-server']
+  const pod = { podName: 'agent-1', podUid: 'pod-uid' }
+  const account = { namespace: 'spire', serviceAccount: 'spire-agent' }
+  writeFileSync(tokenPath, kubernetes.token({ ...account, ...pod, audiences }))
+  return {
+    server: `NodeAttestor "k8s_psat" { plugin_data { clusters = { "main" = {
+      service_account_allow_list = ["spire:spire-agent"]
+      kube_config_file = "${kubernetes.kubeconfig}"
+      allowed_node_label_keys = ["zone"]
+    } } } }`,
+    agent: `NodeAttestor "k8s_psat" { plugin_data { cluster = "main" token_path = "${tokenPath}" } }`,
+    agentId: /^spiffe:\/\/example\.org\/spire\/agent\/k8s_psat\/main\/node-uid$/,
+    selectors: [
+      'k8s_psat:agent_node_ip:10.0.0.7',
+      'k8s_psat:agent_node_label:zone:a',
+      'k8s_psat:agent_node_name:node-1',
+      'k8s_psat:agent_node_uid:node-uid',
+      'k8s_psat:agent_ns:spire',
+      'k8s_psat:agent_pod_name:agent-1',
+      'k8s_psat:agent_pod_uid:pod-uid',
+      'k8s_psat:agent_sa:spire-agent',
+      'k8s_psat:cluster:main',
+    ],
+  }
+}
+
+async function sshPop(scene: Scene): Promise<NodeEvidence> {
+  const keygen = (...args: readonly string[]): void => {
+    execFileSync('ssh-keygen', ['-q', ...args])
+  }
+  const [authority, host] = [scene.path('ssh-ca'), scene.path('ssh-host')]
+  keygen('-t', 'ed25519', '-N', '', '-f', authority)
+  keygen('-t', 'rsa', '-b', '2048', '-N', '', '-f', host)
+  keygen('-s', authority, '-I', 'host', '-h', '-n', 'web.example.org', `${host}.pub`)
+  const [type, key] = readFileSync(`${authority}.pub`, 'utf8').split(' ')
+  return {
+    server: `NodeAttestor "sshpop" { plugin_data {
+      cert_authorities = ["${type} ${key}"]
+      canonical_domain = "example.org"
+      agent_path_template = "/{{ .PluginName }}/{{ .Hostname }}"
+    } }`,
+    agent: `NodeAttestor "sshpop" { plugin_data {
+      host_key_path = "${host}" host_cert_path = "${host}-cert.pub"
+    } }`,
+    agentId: /^spiffe:\/\/example\.org\/spire\/agent\/sshpop\/web$/,
+    selectors: [],
+  }
+}
