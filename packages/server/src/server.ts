@@ -169,9 +169,10 @@ export class Server implements AsyncDisposable {
     this.#hostServices.provideAgents((id) => this.#registry.nodes.find(id) !== undefined)
     checkTrustDomain(this.#registry, trustDomain, this.#log)
     const bundle = new OwnBundle({ trustDomain, store, bundles: this.#registry.bundles })
-    const { authorities, upstream } = this.#authorities(plugins, store, bundle)
+    const made = this.#authorities(plugins, store, bundle)
+    const { authorities, upstream } = made
     await authorities.start()
-    const issuer = this.#issuer(authorities, store)
+    const issuer = this.#issuer(made, store)
     const svid = this.#svidRotator(issuer)
     await svid.start()
     this.#svid = svid
@@ -285,11 +286,12 @@ export class Server implements AsyncDisposable {
     return made
   }
 
-  #issuer(authorities: AuthorityManager, store: Store): Issuer {
+  #issuer({ authorities, composers }: ServerAuthorities, store: Store): Issuer {
     const { trustDomain, defaultX509SvidTtlMs, defaultJwtSvidTtlMs, agentTtlMs } = this.#config
     return new Issuer({
       trustDomain,
       authorities,
+      composers,
       issuanceLog: store.issuance,
       clock: this.#clock,
       jwtIssuer: this.#config.jwtIssuer,

@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts'
 import { AuthorityRotation } from './authority-rotation.ts'
 import { CaError } from './ca-error.ts'
 import { type CaMetrics, noCaMetrics } from './ca-metrics.ts'
+import type { CredentialComposers } from './credential-composers.ts'
 import { Journal, type JournalReader } from './journal.ts'
 import { type JwtKey, keyIdFromBytes, keyIdLength } from './jwt-key.ts'
 import { jwtKind } from './jwt-kind.ts'
@@ -45,6 +46,8 @@ export interface AuthorityManagerOptions {
   /** `ca_subject`. */
   readonly caSubject: DistinguishedName
   readonly isJwtDisabled: boolean
+  /** Change what self-signed CA certificates say. @default nobody does */
+  readonly composers?: CredentialComposers
   /** @default every X.509 authority is its own root */
   readonly x509Issuer?: X509CaIssuer
   /** @default in the own bundle only */

@@ -15,6 +15,7 @@ export type CaErrorCode =
   | 'ERR_AUTHORITY_STATUS'
   | 'ERR_UPSTREAM_AUTHORITY'
   | 'ERR_NO_UPSTREAM_AUTHORITY'
+  | 'ERR_COMPOSER_FAILED'
   | 'ERR_UPSTREAM_CA_INVALID'
   | 'ERR_UPSTREAM_CALL'
   | 'ERR_UPSTREAM_TIMEOUT'
@@ -34,6 +35,7 @@ const kinds: Record<CaErrorCode, ErrorKind> = {
   ERR_AUTHORITY_UNKNOWN: 'invalid-argument',
   ERR_UPSTREAM_AUTHORITY: 'failed-precondition',
   ERR_NO_UPSTREAM_AUTHORITY: 'failed-precondition',
+  ERR_COMPOSER_FAILED: 'internal',
   ERR_UPSTREAM_CA_INVALID: 'invalid-argument',
   ERR_UPSTREAM_CALL: 'internal',
   ERR_UPSTREAM_TIMEOUT: 'deadline-exceeded',

@@ -4,7 +4,9 @@ import { type DistinguishedName, encodeName, parseName } from '@mini-spire/runti
 import { type SerialNumbers, serialNumberText } from '@mini-spire/runtime/x509/serial-number'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type PublicKey, parsePublicKey } from '@mini-spire/sdk/x509'
+import type { X509CaAttributes } from '../plugins/credential-composer/credential-composer.ts'
 import { checkCaCertificate } from './check-ca-certificate.ts'
+import { type CredentialComposers, extensionsOfCa } from './credential-composers.ts'
 import { validityFrom } from './validity.ts'
 import type { X509Ca } from './x509-ca.ts'
 
@@ -17,6 +19,8 @@ export interface SelfSignOptions {
   readonly ttlSeconds: number
   readonly nowMs: number
   readonly serialNumbers: SerialNumbers
+  /** @default nobody changes what it says */
+  readonly composers?: CredentialComposers | undefined
 }
 
 /**
@@ -27,10 +31,11 @@ export interface SelfSignOptions {
 export async function selfSignCa(options: SelfSignOptions): Promise<Uint8Array> {
   const { key, trustDomain, nowMs } = options
   const serialNumber = options.serialNumbers.draw()
-  const subject = encodeName({
+  const says = await composedCa(options.composers, {
     ...options.subject,
     serialNumber: options.subject.serialNumber ?? serialNumberText(serialNumber),
   })
+  const subject = encodeName(says.subject)
   const writer = new CertificateWriter({ name: subject, keyId: undefined, signer: key }, 'ca')
   const certificate = await writer.write({
     ...validityFrom(nowMs, options.ttlSeconds, Number.POSITIVE_INFINITY),
@@ -39,9 +44,19 @@ export async function selfSignCa(options: SelfSignOptions): Promise<Uint8Array> 
     publicKey: parsePublicKey(key.publicKey),
     uri: trustDomain.idString,
     dnsNames: [],
+    extraExtensions: extensionsOfCa(says),
   })
   checkCaCertificate(certificate, { trustDomain, nowMs })
   return certificate
+}
+
+/** What composers make of a CA certificate that would have this subject. */
+export async function composedCa(
+  composers: CredentialComposers | undefined,
+  subject: DistinguishedName,
+): Promise<X509CaAttributes> {
+  const plain = { subject, policyIdentifiers: [], extraExtensions: [] }
+  return (await composers?.x509Ca(plain)) ?? plain
 }
 
 /** What {@link signDownstreamCa} is given. */
@@ -52,6 +67,8 @@ export interface DownstreamCaOptions {
   readonly ttlSeconds: number
   readonly nowMs: number
   readonly serialNumbers: SerialNumbers
+  /** @default nobody changes what it says */
+  readonly composers?: CredentialComposers | undefined
 }
 
 /** A CA certificate that was signed for a downstream server. */
@@ -73,14 +90,19 @@ export async function signDownstreamCa(options: DownstreamCaOptions): Promise<Si
   const serialNumber = options.serialNumbers.draw()
   const depth = Math.max(ca.upstreamChain.length, 1)
   const { name } = parseName(ca.subject)
+  const says = await composedCa(options.composers, {
+    ...name,
+    organizationalUnit: [`DOWNSTREAM-${depth}`],
+  })
   const validity = validityFrom(nowMs, options.ttlSeconds, ca.capSeconds)
   const certificate = await ca.caWriter.write({
     ...validity,
     serialNumber,
-    subject: encodeName({ ...name, organizationalUnit: [`DOWNSTREAM-${depth}`] }),
+    subject: encodeName(says.subject),
     publicKey,
     uri: trustDomain.idString,
     dnsNames: [],
+    extraExtensions: extensionsOfCa(says),
   })
   checkCaCertificate(certificate, { trustDomain, nowMs })
   return {

@@ -35,30 +35,49 @@ export function signJwtSvid(
   jwtKey: JwtKey,
   claims: JwtSvidClaims,
 ): SignedJwtSvid | Promise<SignedJwtSvid> {
-  const { nowMs, issuer: iss, tokenId: jti } = claims
-  const issuedAtSeconds = Math.floor(nowMs / 1000)
-  const wanted = Math.floor(nowMs / 1000 + claims.ttlSeconds)
-  const expiresAtSeconds = Math.min(wanted, jwtKey.notAfterSeconds)
-  if (expiresAtSeconds * 1000 <= nowMs)
+  const wire = claimsOf(jwtKey, claims)
+  const { iat: issuedAtSeconds, exp: expiresAtSeconds } = wire
+  const signed = (token: string): SignedJwtSvid => ({ token, issuedAtSeconds, expiresAtSeconds })
+  const token = signClaims(jwtKey, JSON.stringify(wire))
+  return token instanceof Promise ? token.then(signed) : signed(token)
+}
+
+/** The claims of a JWT-SVID as they stand in the token. */
+export interface WireClaims {
+  readonly aud: readonly string[]
+  readonly exp: number
+  readonly iat: number
+  readonly iss: string | undefined
+  readonly jti: string | undefined
+  readonly sub: string
+}
+
+/**
+ * The claims of a token, in the order of their names, as Go writes them; JSON leaves out those that are undefined.
+ *
+ * @throws {CaError} `ERR_JWT_SVID_INVALID` when the authority is at its end
+ */
+export function claimsOf(jwtKey: JwtKey, claims: JwtSvidClaims): WireClaims {
+  const { nowMs, audience: aud, issuer: iss, tokenId: jti, spiffeId: sub } = claims
+  const iat = Math.floor(nowMs / 1000)
+  const exp = Math.min(Math.floor(nowMs / 1000 + claims.ttlSeconds), jwtKey.notAfterSeconds)
+  if (exp * 1000 <= nowMs)
     throw new CaError(
       'ERR_JWT_SVID_INVALID',
-      `invalid JWT-SVID "exp" claim: already expired as of ${instantText(expiresAtSeconds)}`,
+      `invalid JWT-SVID "exp" claim: already expired as of ${instantText(exp)}`,
     )
-  // Members in the order of their names, as Go writes them; those that are undefined are left out.
-  const payload = JSON.stringify({
-    aud: claims.audience,
-    exp: expiresAtSeconds,
-    iat: issuedAtSeconds,
-    iss,
-    jti,
-    sub: claims.spiffeId,
-  })
+  return { aud, exp, iat, iss, jti, sub }
+}
+
+/**
+ * Signs claims, JSON, as they are. There at once when the authority's key signs synchronously.
+ *
+ * @returns the token
+ */
+export function signClaims(jwtKey: JwtKey, payload: string): string | Promise<string> {
   const unsigned = jwtKey.header + base64Url(payload)
-  const signed = (signature: Uint8Array): SignedJwtSvid => ({
-    token: `${unsigned}.${Buffer.from(signature).toString('base64url')}`,
-    issuedAtSeconds,
-    expiresAtSeconds,
-  })
+  const signed = (signature: Uint8Array): string =>
+    `${unsigned}.${Buffer.from(signature).toString('base64url')}`
   const options = { hash: jwtKey.hash, encoding: 'ieee-p1363' } as const
   const data = Buffer.from(unsigned, 'latin1')
   const { key } = jwtKey

@@ -1,3 +1,4 @@
+import type { X509Extension } from '@mini-spire/runtime/x509/extensions'
 import { type SerialNumbers, serialNumberText } from '@mini-spire/runtime/x509/serial-number'
 import type { PublicKey } from '@mini-spire/sdk/x509'
 import { checkNotExpired, validityFrom } from './validity.ts'
@@ -14,6 +15,8 @@ export interface X509SvidFields {
   readonly ttlSeconds: number
   readonly nowMs: number
   readonly serialNumbers: SerialNumbers
+  /** Beside the usual ones, or in their place; what comes out has to be checked then. @default none */
+  readonly extraExtensions?: readonly X509Extension[]
 }
 
 /** An X509-SVID that was signed. */
@@ -48,6 +51,7 @@ export function signX509Svid(
     publicKey: fields.publicKey,
     uri: fields.spiffeId,
     dnsNames: fields.dnsNames,
+    ...(fields.extraExtensions && { extraExtensions: fields.extraExtensions }),
   })
   const signed = (leaf: Uint8Array): SignedX509Svid => ({
     chain: [leaf, ...ca.upstreamChain],

@@ -8,6 +8,7 @@ import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
 import type { X509Authority } from '../model/trust-bundle.ts'
 import type { UpstreamAuthority } from '../plugins/upstream-authority/upstream-authority.ts'
+import type { CredentialComposers } from './credential-composers.ts'
 import type { PublishJwtAuthority } from './jwt-publisher.ts'
 import { UpstreamClient } from './upstream-client.ts'
 import { upstreamIssuer } from './upstream-issuer.ts'
@@ -25,6 +26,8 @@ export interface UpstreamConnectionOptions {
   /** @default the system's randomness */
   readonly serialNumbers?: SerialNumbers
   readonly bundle: OwnBundle
+  /** Change what CA certificates are asked to say. @default nobody does */
+  readonly composers?: CredentialComposers
   readonly clock: Clock
   readonly log: Logger
   /** A number in [0, 1), anew at each call, that spreads retries. @default random */

@@ -4,6 +4,8 @@ import { type SerialNumbers, serialNumberText } from '@mini-spire/runtime/x509/s
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { CaError } from './ca-error.ts'
 import { checkUpstreamCa } from './check-upstream-ca.ts'
+import type { CredentialComposers } from './credential-composers.ts'
+import { composedCa } from './sign-ca.ts'
 import type { UpstreamClient } from './upstream-client.ts'
 import type { X509CaIssuer } from './x509-ca-issuer.ts'
 
@@ -16,6 +18,8 @@ export interface UpstreamIssuerOptions {
   /** What is asked for; the upstream authority may give less, or more. */
   readonly ttlSeconds: number
   readonly serialNumbers: SerialNumbers
+  /** @default nobody changes what is asked for */
+  readonly composers?: CredentialComposers | undefined
 }
 
 /** Authorities that an upstream authority signs; its roots are in the own bundle when one is issued. */
@@ -25,10 +29,13 @@ export function upstreamIssuer(options: UpstreamIssuerOptions): X509CaIssuer {
     isUpstream: true,
     issue: async ({ key, nowMs }) => {
       const serialNumber = subject.serialNumber ?? serialNumberText(serialNumbers.draw())
+      const says = await composedCa(options.composers, { ...subject, serialNumber })
+      // Policies have no place in a request: the upstream authority decides them.
       const csr = await buildCsr({
         key,
-        subject: { ...subject, serialNumber },
+        subject: says.subject,
         uriSan: trustDomain.idString,
+        extraExtensions: says.extraExtensions,
       })
       const request = { csr, preferredTtlSeconds: Math.floor(ttlSeconds) }
       const upstreamChain = await upstream.mint(request, (chain, roots) =>

@@ -3,6 +3,7 @@ import type { DistinguishedName } from '@mini-spire/runtime/x509/name'
 import type { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
+import type { CredentialComposers } from './credential-composers.ts'
 import { caCause } from './journal.ts'
 import { selfSignCa } from './sign-ca.ts'
 
@@ -34,6 +35,8 @@ export interface SelfSigningOptions {
   readonly ttlSeconds: number
   readonly serialNumbers: SerialNumbers
   readonly bundle: OwnBundle
+  /** @default nobody changes what certificates say */
+  readonly composers?: CredentialComposers | undefined
 }
 
 /** Authorities that are their own roots. */

@@ -27,7 +27,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
       'k8s_configmap',
     ],
   },
-  { type: 'CredentialComposer', min: 0, max: unlimited, supported: [], unsupported: ['uniqueid'] },
+  { type: 'CredentialComposer', min: 0, max: unlimited, supported: ['uniqueid'], unsupported: [] },
   {
     type: 'KeyManager',
     min: 1,

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { signComposedJwtSvid } from '../ca/sign-composed-svid.ts'
 import { signJwtSvid } from '../ca/sign-jwt-svid.ts'
 import { checkWorkloadId } from '../registration/check-id.ts'
 import { IssuanceError } from './issuance-error.ts'
@@ -42,7 +43,11 @@ export async function issueJwtSvid(
     const issuer = jwtIssuer === '' ? undefined : jwtIssuer
     const nowMs = clock.nowMs()
     const claims = { spiffeId, audience, ttlSeconds, nowMs, issuer, tokenId }
-    return signJwtSvid(authorities.jwt(), claims)
+    const key = authorities.jwt()
+    const { composers } = issuing
+    return !composers || composers.isEmpty
+      ? signJwtSvid(key, claims)
+      : signComposedJwtSvid(key, claims, { composers, spiffeId: wish.spiffeId })
   })
   const { issuedAtSeconds, expiresAtSeconds } = signed
   issuing.issuanceLog.append({

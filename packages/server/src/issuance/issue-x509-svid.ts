@@ -1,7 +1,9 @@
 import type { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { PublicKey } from '@mini-spire/sdk/x509'
-import { type SignedX509Svid, signX509Svid } from '../ca/sign-x509-svid.ts'
+import type { SvidHolder } from '../ca/credential-composers.ts'
+import { signComposedX509Svid } from '../ca/sign-composed-svid.ts'
+import { type SignedX509Svid, signX509Svid, type X509SvidFields } from '../ca/sign-x509-svid.ts'
 import type { IssuedX509Svid } from './issued-svid.ts'
 import type { IssuerOptions } from './issuer-options.ts'
 import { signingFailed } from './signing-failed.ts'
@@ -9,6 +11,7 @@ import { signingFailed } from './signing-failed.ts'
 /** Everything an X509-SVID says, decided, and for whom it is. */
 export interface DecidedX509Svid {
   readonly type: 'x509-svid' | 'agent-svid'
+  readonly holder: SvidHolder
   readonly spiffeId: SpiffeId
   readonly publicKey: PublicKey
   /** Name, DER. */
@@ -22,7 +25,7 @@ export interface DecidedX509Svid {
 /** What {@link issueX509Svid} signs and writes down with. */
 export type X509Issuing = Pick<
   IssuerOptions,
-  'authorities' | 'clock' | 'issuanceLog' | 'onSigned'
+  'authorities' | 'clock' | 'composers' | 'issuanceLog' | 'onSigned'
 > & { readonly serialNumbers: SerialNumbers }
 
 /**
@@ -57,7 +60,7 @@ export function issueX509Svid(
   }
   try {
     const what = { spiffeId, publicKey, subject, dnsNames, ttlSeconds, nowMs, serialNumbers }
-    const signed = signX509Svid(issuing.authorities.x509(), what)
+    const signed = sign(issuing, decided, what)
     if (!(signed instanceof Promise)) return issued(signed)
     return signed.then(issued, (error: unknown) => {
       throw signingFailed(failure, error)
@@ -65,4 +68,15 @@ export function issueX509Svid(
   } catch (error) {
     throw signingFailed(failure, error)
   }
+}
+
+/** Composers make it asynchronous, so they are asked only if there are any. */
+function sign(
+  { authorities, composers }: X509Issuing,
+  { holder, spiffeId }: DecidedX509Svid,
+  fields: X509SvidFields,
+): SignedX509Svid | Promise<SignedX509Svid> {
+  const ca = authorities.x509()
+  if (!composers || composers.isEmpty) return signX509Svid(ca, fields)
+  return signComposedX509Svid(ca, fields, { composers, spiffeId, holder })
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type { CredentialComposers } from '../ca/credential-composers.ts'
 import type { JwtKey } from '../ca/jwt-key.ts'
 import type { X509Ca } from '../ca/x509-ca.ts'
 import type { IssuanceLog } from '../store/store.ts'
@@ -32,6 +33,8 @@ export interface IssuerOptions {
   readonly ttls: DefaultTtls
   /** `jwt_issuer`; empty: tokens have no `iss`. */
   readonly jwtIssuer: string
+  /** Change what credentials say. @default nobody does */
+  readonly composers?: CredentialComposers
   /** Counts what was signed. */
   readonly onSigned?: (kind: SignedKind) => void
   /** @default the system's randomness */

@@ -84,6 +84,7 @@ export class Issuer {
     const { publicKey } = await csrWithProvenKey(request.csr, agentCsrTexts)
     const decided: DecidedX509Svid = {
       type: 'agent-svid',
+      holder: 'agent',
       spiffeId: request.spiffeId,
       publicKey,
       subject: defaultSubjectDer,
@@ -103,6 +104,7 @@ export class Issuer {
   async issueServerSvid(request: { readonly publicKey: Uint8Array }): Promise<IssuedX509Svid> {
     const decided: DecidedX509Svid = {
       type: 'x509-svid',
+      holder: 'server',
       spiffeId: this.#serverId,
       publicKey: parsePublicKey(request.publicKey),
       subject: defaultSubjectDer,
@@ -124,6 +126,7 @@ export class Issuer {
     const { spiffeId, dnsNames, subject } = readMintedNames(csr, this.#options.trustDomain)
     const decided: DecidedX509Svid = {
       type: 'x509-svid',
+      holder: 'workload',
       spiffeId,
       publicKey: csr.publicKey,
       subject: subjectWith(subject ?? defaultSubject, dnsNames),
@@ -142,7 +145,7 @@ export class Issuer {
    */
   async issueDownstreamCa(request: DownstreamCaRequest): Promise<IssuedDownstreamCa> {
     const { publicKey } = await csrWithProvenKey(request.csr, csrTexts)
-    const { authorities, clock, trustDomain, serialNumbers, ttls } = this.#options
+    const { authorities, clock, composers, trustDomain, serialNumbers, ttls } = this.#options
     const nowMs = clock.nowMs()
     const ttlSeconds = orDefault(request.ttlSeconds, ttls.caTtlSeconds)
     const signed = await explained('failed to sign downstream X.509 CA', () =>
@@ -153,6 +156,7 @@ export class Issuer {
         ttlSeconds,
         nowMs,
         serialNumbers,
+        composers,
       }),
     )
     this.#options.issuanceLog.append({
@@ -214,6 +218,7 @@ export class Issuer {
     const ttlSeconds = orDefault(entry.x509SvidTtlSeconds, this.#options.ttls.x509SvidTtlSeconds)
     const decided: DecidedX509Svid = {
       type: 'x509-svid',
+      holder: 'workload',
       spiffeId: entry.spiffeId,
       publicKey,
       subject: subjectWith(defaultSubject, entry.dnsNames),

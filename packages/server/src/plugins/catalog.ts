@@ -15,6 +15,7 @@ import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { Certificate } from '@mini-spire/sdk/x509'
 import type { BundlePublisher } from './bundle-publisher/bundle-publisher.ts'
 import type { CredentialComposer } from './credential-composer/credential-composer.ts'
+import { UniqueIdComposer } from './credential-composer/unique-id/unique-id.ts'
 import { externalTypes } from './external/plugin-types.ts'
 import { nodeAttestorBuiltIns } from './node-attestor/built-ins.ts'
 import type { NodeAttestor } from './node-attestor/node-attestor.ts'
@@ -94,7 +95,9 @@ const upstreamAuthorities: ReadonlyMap<string, Load<UpstreamAuthority>> = new Ma
   ['vault', (data, surroundings) => Promise.resolve(openVault(data, surroundings))],
 ])
 
-const credentialComposers: ReadonlyMap<string, Load<CredentialComposer>> = new Map()
+const credentialComposers: ReadonlyMap<string, Load<CredentialComposer>> = new Map([
+  ['uniqueid', () => Promise.resolve(new UniqueIdComposer())],
+])
 
 /** Served by the Agent service itself, configured or not: there is nothing to load. */
 const joinToken = 'join_token'

@@ -4,8 +4,10 @@ import type { Logger } from '@mini-spire/runtime/log/logger'
 import type { Metrics } from '@mini-spire/runtime/telemetry/metrics'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
 import { AuthorityManager } from '../ca/authority-manager.ts'
+import { CredentialComposers } from '../ca/credential-composers.ts'
 import { UpstreamConnection } from '../ca/upstream-connection.ts'
 import type { ResolvedServerConfig } from '../config/resolved-config.ts'
+import type { CredentialComposer } from '../plugins/credential-composer/credential-composer.ts'
 import type { UpstreamAuthority } from '../plugins/upstream-authority/upstream-authority.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
@@ -17,6 +19,7 @@ export interface ServerAuthoritiesOptions {
   readonly plugins: {
     readonly keyManager: KeyManager
     readonly upstreamAuthority: UpstreamAuthority | undefined
+    readonly credentialComposers: readonly CredentialComposer[]
   }
   readonly registry: Registry
   readonly store: Store
@@ -30,6 +33,8 @@ export interface ServerAuthoritiesOptions {
 export interface ServerAuthorities {
   readonly authorities: AuthorityManager
   readonly upstream: UpstreamConnection | undefined
+  /** For what the authorities sign. */
+  readonly composers: CredentialComposers
 }
 
 /** Makes a server's signing authorities; nothing is started. */
@@ -40,9 +45,19 @@ export function serverAuthorities(options: ServerAuthoritiesOptions): ServerAuth
   const plugin = plugins.upstreamAuthority
   const ttlSeconds = caTtlMs / 1000
   const subject = caSubject
+  const composers = new CredentialComposers(plugins.credentialComposers)
   const upstream =
     plugin &&
-    new UpstreamConnection({ plugin, trustDomain, subject, ttlSeconds, bundle, clock, log })
+    new UpstreamConnection({
+      plugin,
+      trustDomain,
+      subject,
+      ttlSeconds,
+      bundle,
+      clock,
+      log,
+      composers,
+    })
   const authorities = new AuthorityManager({
     trustDomain,
     keyManager: measuredKeys(metrics, plugins.keyManager, clock),
@@ -55,6 +70,7 @@ export function serverAuthorities(options: ServerAuthoritiesOptions): ServerAuth
     jwtKeyType: config.jwtKeyType,
     caTtlSeconds: ttlSeconds,
     caSubject,
+    composers,
     isJwtDisabled: config.areJwtSvidsDisabled,
     ...(upstream && {
       x509Issuer: upstream.x509Issuer,
@@ -62,5 +78,5 @@ export function serverAuthorities(options: ServerAuthoritiesOptions): ServerAuth
     }),
     metrics: caMetrics(metrics, trustDomain, clock),
   })
-  return { authorities, upstream }
+  return { authorities, upstream, composers }
 }
