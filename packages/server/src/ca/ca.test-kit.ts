@@ -18,13 +18,17 @@ export class TestState {
   keyManager: KeyManager = new MemoryKeyManager()
   /** Called before each commit; what it throws the commit fails with. */
   beforeCommit: (transactions: readonly Transaction[]) => void | Promise<void> = () => {}
+  /** Called when a commit is durable, before its caller hears of it; what it throws the caller hears instead. */
+  afterCommit: (transactions: readonly Transaction[]) => void | Promise<void> = () => {}
   readonly #inner: Store = MemoryStore.create({ clock: this.clock })
   readonly #opened: Promise<void> = this.#inner.open((changes) => this.registry.apply(changes))
   readonly store: Pick<Store, 'commit'> = {
     commit: async (transactions) => {
       await this.#opened
       await this.beforeCommit(transactions)
-      return await this.#inner.commit(transactions)
+      const refusals = await this.#inner.commit(transactions)
+      await this.afterCommit(transactions)
+      return refusals
     },
   }
 
