@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import {
   type Daemon,
   type Finished,
+  finishProgram,
   freePort,
   ours,
   type Program,
@@ -87,6 +88,13 @@ export class ServerDeployment {
   /** Runs a command that must succeed, and returns what it printed. */
   must(...args: readonly string[]): string {
     const done = this.cli(...args)
+    if (done.status !== 0) throw new Error(`${args.join(' ')}: ${done.stderr}${done.stdout}`)
+    return done.stdout
+  }
+
+  /** As {@link ServerDeployment.must}, while everything else in this process goes on. */
+  async ask(...args: readonly string[]): Promise<string> {
+    const done = await finishProgram(this.#cli, [...args, '-socketPath', this.socket])
     if (done.status !== 0) throw new Error(`${args.join(' ')}: ${done.stderr}${done.stdout}`)
     return done.stdout
   }

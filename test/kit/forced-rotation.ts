@@ -33,27 +33,34 @@ export class ForcedRotation implements AsyncDisposable {
     for (const { client } of this.#agents) client.close()
   }
 
-  /** Prepares, activates, taints and revokes; returns the IDs of the authority that went and of the one that came. */
+  /**
+   * Prepares, activates, taints and revokes; returns the IDs of the authority that went and of the one that came.
+   *
+   * @param beforeRevoking called with the former authority's ID when nothing that it signed is handed out any more
+   */
   async replace(
     family: AuthorityFamily,
+    beforeRevoking: (former: string) => Promise<void> = async () => {},
   ): Promise<{ readonly former: string; readonly current: string }> {
-    const former = this.active(family)
-    const current = this.prepare(family)
+    const former = await this.active(family)
+    const current = await this.prepare(family)
     await this.#everyAgent('knows the prepared authority', (agent) =>
       this.#knows(agent, family, current),
     )
-    this.change(family, 'activate', current)
-    const serials = new Map(this.#agents.map(({ id }) => [id, this.serialOf(id)]))
-    this.change(family, 'taint', former)
+    await this.change(family, 'activate', current)
+    const serials = new Map<string, string>()
+    for (const { id } of this.#agents) serials.set(id, await this.serialOf(id))
+    await this.change(family, 'taint', former)
     if (family === 'x509')
       await this.#everyAgent(
         'has a new SVID',
-        async ({ id }) => this.serialOf(id) !== serials.get(id),
+        async ({ id }) => (await this.serialOf(id)) !== serials.get(id),
       )
     await this.#everyAgent('serves what the new authority signed', (agent) =>
       this.#serves(agent, family, current),
     )
-    this.change(family, 'revoke', former)
+    await beforeRevoking(former)
+    await this.change(family, 'revoke', former)
     await this.#everyAgent(
       'has forgotten the revoked authority',
       async (agent) => !(await this.#knows(agent, family, former)),
@@ -62,28 +69,32 @@ export class ForcedRotation implements AsyncDisposable {
   }
 
   /** The authority that signs now. */
-  active(family: AuthorityFamily): string {
-    return this.#run(family, 'show').active.authority_id
+  async active(family: AuthorityFamily): Promise<string> {
+    return (await this.#run(family, 'show')).active.authority_id
   }
 
   /** Prepares an authority and returns its ID. */
-  prepare(family: AuthorityFamily): string {
-    return this.#run(family, 'prepare').prepared_authority.authority_id
+  async prepare(family: AuthorityFamily): Promise<string> {
+    return (await this.#run(family, 'prepare')).prepared_authority.authority_id
   }
 
   /** Activates, taints or revokes an authority. */
-  change(family: AuthorityFamily, verb: 'activate' | 'taint' | 'revoke', id: string): void {
-    this.#run(family, verb, '-authorityID', id)
+  async change(
+    family: AuthorityFamily,
+    verb: 'activate' | 'taint' | 'revoke',
+    id: string,
+  ): Promise<void> {
+    await this.#run(family, verb, '-authorityID', id)
   }
 
   /** Serial number of the SVID with which an agent last called. */
-  serialOf(agentId: string): string {
-    const shown = this.#server.must('agent', 'show', '-spiffeID', agentId, '-output', 'json')
+  async serialOf(agentId: string): Promise<string> {
+    const shown = await this.#server.ask('agent', 'show', '-spiffeID', agentId, '-output', 'json')
     return JSON.parse(shown).x509svid_serial_number
   }
 
-  #run(family: AuthorityFamily, ...args: readonly string[]) {
-    return JSON.parse(this.#server.must('localauthority', family, ...args, '-output', 'json'))
+  async #run(family: AuthorityFamily, ...args: readonly string[]) {
+    return JSON.parse(await this.#server.ask('localauthority', family, ...args, '-output', 'json'))
   }
 
   async #everyAgent(

@@ -56,6 +56,21 @@ export function runProgram(program: Program, args: readonly string[], input?: st
   return { status: done.status, stdout: done.stdout, stderr: done.stderr }
 }
 
+/** Runs a program to its end, while everything else in this process goes on. */
+export function finishProgram(program: Program, args: readonly string[]): Promise<Finished> {
+  const child = spawn(program.command, [...program.args, ...args], { timeout: 60_000 })
+  const seen = { stdout: '', stderr: '' }
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      seen[stream] += text
+    })
+  }
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (status) => resolve({ status, ...seen }))
+  })
+}
+
 /** Where and with which further environment a process runs. */
 export interface DaemonOptions {
   readonly env?: NodeJS.ProcessEnv

@@ -22,6 +22,7 @@ export class EchoPair implements AsyncDisposable {
   readonly #server: SvidTlsServer
   #port = 0
   #kept: TlsConnection | undefined
+  #calling: Promise<void> = Promise.resolve()
 
   private constructor(
     options: EchoPairOptions,
@@ -66,7 +67,34 @@ export class EchoPair implements AsyncDisposable {
   /** Has a line echoed over the connection that has been open since the start. */
   async callKept(): Promise<void> {
     if (!this.#kept) throw new Error('no connection is kept')
-    await echo(this.#kept)
+    this.#calling = echo(this.#kept)
+    await this.#calling
+  }
+
+  /**
+   * Keeps a new connection in place of the old, when neither end shows what an authority has signed: as soon as that is
+   * revoked, the old one would be cut.
+   *
+   * @param authorityKeyId the authority's key identifier, lower-case hex
+   */
+  async leave(authorityKeyId: string): Promise<void> {
+    for (const source of Object.values(this.#sources)) {
+      const isBelow = (): boolean =>
+        source.getX509Svid().chain.some(({ authorityKeyId: id = [] }) => hex(id) === authorityKeyId)
+      while (isBelow()) {
+        await new Promise<void>((resolve) => {
+          const stop = source.onUpdate(() => {
+            stop()
+            resolve()
+          })
+        })
+      }
+    }
+    const former = this.#kept
+    this.#kept = await this.#connect()
+    // What is under way on the old one ends, well or not; whoever called hears of it.
+    await this.#calling.catch(() => {})
+    former?.socket.destroy()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -98,4 +126,8 @@ async function echo({ socket }: TlsConnection): Promise<void> {
   socket.write(line)
   const [answer] = (await once(socket, 'data', { signal })) as [Buffer]
   if (answer.toString() !== line) throw new Error(`sent ${line}, got ${answer}`)
+}
+
+function hex(bytes: ArrayLike<number>): string {
+  return Buffer.from(bytes).toString('hex')
 }

@@ -43,6 +43,11 @@ export class TokenExchange implements AsyncDisposable {
     }
   }
 
+  /** Throws away the tokens that a key signed: it is about to be revoked. */
+  forget(keyId: string): void {
+    for (const token of this.#held.keys()) if (keyIdOf(token) === keyId) this.#held.delete(token)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#source.close()
     this.#client.close()

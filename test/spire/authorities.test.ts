@@ -31,7 +31,7 @@ describe.skipIf(skipped)('forced rotation', () => {
       for (const family of ['x509', 'jwt', 'x509'] as const) {
         const { former, current } = await rotation.replace(family)
         expect(current).not.toBe(former)
-        expect(rotation.active(family)).toBe(current)
+        expect(await rotation.active(family)).toBe(current)
       }
       expect(agentIds(server)).toEqual([agentId])
       expect(agent.daemon.output).not.toContain('starting node attestation again')
