@@ -52,15 +52,15 @@ export class PushStream {
   async follow(signal: AbortSignal): Promise<void> {
     const { clock, log, chance } = this.#options
     for (let failures = 0; failures < 2 && !signal.aborted && this.isOffered; ) {
-      const seen = { messages: 0 }
+      const seen = { proofs: 0 }
       try {
         await this.#once(signal, seen)
         // A server that ends every stream at once would be asked for ever.
-        failures = seen.messages > 0 ? 0 : failures + 1
+        failures = seen.proofs > 0 ? 0 : failures + 1
       } catch (error) {
         if (signal.aborted) return
         if (verdictOf(error)) throw error
-        failures = seen.messages > 0 ? 1 : failures + 1
+        failures = seen.proofs > 0 ? 1 : failures + 1
         log.debug('Push stream ended', { error: messageOf(error) })
         if (!this.isOffered) return
         await sleep(clock, chance() * reopenWithinMs, signal)
@@ -68,11 +68,11 @@ export class PushStream {
     }
   }
 
-  #once(signal: AbortSignal, seen: { messages: number }): Promise<void> {
+  #once(signal: AbortSignal, seen: { proofs: number }): Promise<void> {
     return this.#options.server.push((link) => this.#run(link, signal, seen))
   }
 
-  async #run(link: PushLink, signal: AbortSignal, seen: { messages: number }): Promise<void> {
+  async #run(link: PushLink, signal: AbortSignal, seen: { proofs: number }): Promise<void> {
     const { set } = this.#options
     const ending = new AbortController()
     const end = (): void => ending.abort()
@@ -84,13 +84,14 @@ export class PushStream {
     steps.push({ kind: 'open', held: set.held, bundlesDigest: set.bundlesDigest })
     try {
       for await (const message of link.messages(steps, ending.signal)) {
-        seen.messages++
         silence.heard()
         const { kind } = message.content
         const taken = set.take(message)
         if (taken === 'more') continue
-        if (taken === 'complete') await this.#use(kind)
-        else if (kind === 'heartbeat') return
+        if (taken === 'complete') {
+          seen.proofs++
+          await this.#use(kind)
+        } else if (kind === 'heartbeat') return
         else this.#checkProgress(kind)
         if (kind !== 'heartbeat' && set.held) steps.push({ kind: 'ack', held: set.held })
       }

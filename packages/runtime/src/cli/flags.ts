@@ -6,6 +6,8 @@ import { UsageError } from './usage-error.ts'
 interface Described {
   /** What help says. */
   readonly usage: string
+  /** Help is SPIRE's to the letter, and SPIRE has no such flag. @default false */
+  readonly isOurs?: true
 }
 
 /** A flag with one text. The last one counts. */
@@ -244,7 +246,7 @@ export function usageText(name: string, schema: FlagsSchema): string {
     .sort()
     .map((flagName) => {
       const flag = schema[flagName]
-      if (!flag) return ''
+      if (!flag || flag.isOurs) return ''
       const type = typeName(flag)
       return `  -${flagName}${type === '' ? '' : ` ${type}`}\n    \t${flag.usage}${defaultText(flag)}\n`
     })

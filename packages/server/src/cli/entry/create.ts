@@ -11,8 +11,9 @@ import { checkTtls, entryFromFlags } from './entry-from-flags.ts'
 import { type EntryFlagValues, entryFlags } from './flags.ts'
 import { parseEntries, readData } from './parse-file.ts'
 import { printResults, withRequested } from './print-results.ts'
+import { changeAndWait, changedIds, type WaitFlagValues, waitFlags } from './wait-for-agents.ts'
 
-interface CreateFlags extends EntryFlagValues {
+interface CreateFlags extends EntryFlagValues, WaitFlagValues {
   readonly entryID: string
   readonly node: boolean
   readonly disableX509SVIDPrefetch: boolean
@@ -33,16 +34,21 @@ export const command: AnyCommand = serverCommand({
       type: 'bool',
       usage: 'If set, this entry will be applied to matching nodes rather than workloads',
     },
+    ...waitFlags,
   },
-  async run({ flags, terminal, client, print }) {
+  async run(context) {
+    const { flags, terminal, client, print } = context
     const entries =
       flags.data === '' ? [fromFlags(flags)] : parseEntries(readData(flags.data, terminal))
     const service = await client(EntryService)
-    const reply = await service.batchCreateEntry({ entries: [...entries], outputMask: undefined })
-    const results = withRequested(reply.results, entries)
-    const bytes = BatchCreateEntryResponse.encode({ results }).finish()
-    await print({ type: 'spire.api.server.entry.v1.BatchCreateEntryResponse', bytes }, () => {
-      printResults(results, 'create', terminal)
+    await changeAndWait(context, flags, [], async () => {
+      const reply = await service.batchCreateEntry({ entries: [...entries], outputMask: undefined })
+      const results = withRequested(reply.results, entries)
+      const bytes = BatchCreateEntryResponse.encode({ results }).finish()
+      await print({ type: 'spire.api.server.entry.v1.BatchCreateEntryResponse', bytes }, () => {
+        printResults(results, 'create', terminal)
+      })
+      return changedIds(results)
     })
     return 0
   },

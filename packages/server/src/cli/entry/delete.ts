@@ -10,6 +10,7 @@ import {
 import { serverCommand } from '../server-command.ts'
 import { readData } from './parse-file.ts'
 import { formatStatus, hasSucceeded } from './print-results.ts'
+import { changeAndWait, waitFlags } from './wait-for-agents.ts'
 
 /** `entry delete` */
 export const command: AnyCommand = serverCommand({
@@ -21,16 +22,21 @@ export const command: AnyCommand = serverCommand({
       usage:
         "Path to a file containing a JSON structure for batch deletion (optional). If set to '-', read from stdin.",
     },
+    ...waitFlags,
   },
-  async run({ flags, terminal, client, print }) {
+  async run(context) {
+    const { flags, terminal, client, print } = context
     if (flags.file === '' && flags.entryID === '') {
       throw new CommandError('an entry ID is required')
     }
     const ids = flags.file === '' ? [flags.entryID] : parseIds(readData(flags.file, terminal))
-    const reply = await (await client(EntryService)).batchDeleteEntry({ ids })
-    const bytes = BatchDeleteEntryResponse.encode(reply).finish()
-    await print({ type: 'spire.api.server.entry.v1.BatchDeleteEntryResponse', bytes }, () => {
-      printDeleted(reply.results, terminal)
+    await changeAndWait(context, flags, ids, async () => {
+      const reply = await (await client(EntryService)).batchDeleteEntry({ ids })
+      const bytes = BatchDeleteEntryResponse.encode(reply).finish()
+      await print({ type: 'spire.api.server.entry.v1.BatchDeleteEntryResponse', bytes }, () => {
+        printDeleted(reply.results, terminal)
+      })
+      return []
     })
     return 0
   },

@@ -11,6 +11,7 @@ import { checkTtls, entryFromFlags } from './entry-from-flags.ts'
 import { type EntryFlagValues, entryFlags } from './flags.ts'
 import { parseEntries, readData } from './parse-file.ts'
 import { printResults, withRequested } from './print-results.ts'
+import { changeAndWait, changedIds, waitFlags } from './wait-for-agents.ts'
 
 /** `entry update`: replaces the entry; what is not given is reset. */
 export const command: AnyCommand = serverCommand({
@@ -18,8 +19,10 @@ export const command: AnyCommand = serverCommand({
   flags: {
     ...entryFlags,
     entryID: { type: 'string', usage: 'The Registration Entry ID of the record to update' },
+    ...waitFlags,
   },
-  async run({ flags, given, terminal, client, print }) {
+  async run(context) {
+    const { flags, given, terminal, client, print } = context
     const isFromFile = flags.data !== ''
     // Given at all means true, whatever value was given.
     const attributes = {
@@ -40,15 +43,19 @@ export const command: AnyCommand = serverCommand({
       )
       requested[0] = { ...only, additionalAttributes: merge(attributes, existing) }
     }
-    const reply = await service.batchUpdateEntry({
-      entries: requested,
-      inputMask: undefined,
-      outputMask: undefined,
-    })
-    const results = withRequested(reply.results, requested)
-    const bytes = BatchUpdateEntryResponse.encode({ results }).finish()
-    await print({ type: 'spire.api.server.entry.v1.BatchUpdateEntryResponse', bytes }, () => {
-      printResults(results, 'update', terminal)
+    const ids = requested.map(({ id }) => id)
+    await changeAndWait(context, flags, ids, async () => {
+      const reply = await service.batchUpdateEntry({
+        entries: requested,
+        inputMask: undefined,
+        outputMask: undefined,
+      })
+      const results = withRequested(reply.results, requested)
+      const bytes = BatchUpdateEntryResponse.encode({ results }).finish()
+      await print({ type: 'spire.api.server.entry.v1.BatchUpdateEntryResponse', bytes }, () => {
+        printResults(results, 'update', terminal)
+      })
+      return changedIds(results)
     })
     return 0
   },
