@@ -141,7 +141,9 @@ describe.skipIf(isPostgresMissing())('import -from-datastore from PostgreSQL', (
 
     const refused = runProgram(ours.server, ['run', '-config', spire.config])
     expect(refused.status).toBe(1)
-    expect(refused.stderr).toContain('import -from-datastore')
+    expect(refused.stderr).toContain(
+      `mini-spire-server import -from-datastore -config ${spire.config}; then write DataStore "level" {}`,
+    )
     const shared = importFrom(spire.config)
     expect(shared).toMatchObject({ status: 1, stderr: expect.stringContaining('1 more open') })
     await client.end()

@@ -4,6 +4,7 @@ import { readConfigFile } from '@mini-spire/runtime/config/config-file'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
+import { importCommand } from './import-command.ts'
 
 /** The embedded store, by its own name (`level`). */
 export interface EmbeddedStore {
@@ -61,14 +62,15 @@ export function resolveDataStore(plugins: readonly PluginConfig[]): DataStoreCon
  *
  * `sql` with sqlite3, or without a type, means the embedded store; what else the block says is not used.
  *
+ * @param configPath the configuration's file, for the command that the refusal names
  * @throws {ConfigError} `ERR_CONFIG_UNSUPPORTED`, or `ERR_CONFIG_VALUE` for a database that SPIRE does not know either
  */
-export function checkDataStore(plugins: readonly PluginConfig[]): void {
+export function checkDataStore(plugins: readonly PluginConfig[], configPath: string): void {
   const { type } = resolveDataStore(plugins)
   if (type === 'embedded' || type === 'sqlite3') return
   const advice =
     type === 'postgres'
-      ? 'take its contents over with "import -from-datastore", then write DataStore "level" {}'
+      ? `take its contents over with: ${importCommand(configPath)}; then write DataStore "level" {}`
       : 'take entries over with "import -from-socket", and write DataStore "level" {}'
   throw new ConfigError(
     'ERR_CONFIG_UNSUPPORTED',

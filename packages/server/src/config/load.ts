@@ -38,6 +38,6 @@ export async function loadServerConfig(
   const resolved = await resolveServerConfig(file, options)
   if (options.purpose === 'import') return resolved
   refuseKeys(refusedKeys, file)
-  checkDataStore(resolved.config.plugins)
+  checkDataStore(resolved.config.plugins, path)
   return resolved
 }

@@ -1,5 +1,5 @@
 import type { DataStoreConfig } from '../config/data-store.ts'
-import { importCommand } from './import-command.ts'
+import { importCommand } from '../config/import-command.ts'
 import { ImportError } from './import-error.ts'
 import { holdsSpireSchema, sqlitePath } from './sqlite/sqlite-file.ts'
 
