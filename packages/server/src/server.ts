@@ -32,14 +32,22 @@ import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
 import { ServerHostServices } from './plugins/host-services/server-host-services.ts'
 import { PushHub } from './push/push-hub.ts'
 import { PendingEntries } from './registration/pending-entries.ts'
-import { pruneEntriesPeriodically } from './registration/prune-entries.ts'
+import { type MeasureWork, pruneEntriesPeriodically } from './registration/prune-entries.ts'
 import type { RegistrationState } from './registration/registration-state.ts'
 import { Registry } from './registry/registry.ts'
 import { LevelStore } from './store/level/level-store.ts'
-import type { Position, Store } from './store/store.ts'
+import type { AppliedChange, Position, Store } from './store/store.ts'
 import { cutEvictedAgents } from './transport/agent-evictions.ts'
 import { BundleEndpoint } from './transport/bundle-endpoint.ts'
 import { ClientCertificates } from './transport/client-certificates.ts'
+import {
+  countReload,
+  countReplay,
+  measuredBundle,
+  measuredRegistry,
+  measuredStore,
+  measurePruning,
+} from './transport/datastore-metrics.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
 import { nodePruningTask } from './transport/node-pruning.ts'
 import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
@@ -168,7 +176,8 @@ export class Server implements AsyncDisposable {
     const store = await this.#openStore()
     this.#hostServices.provideAgents((id) => this.#registry.nodes.find(id) !== undefined)
     checkTrustDomain(this.#registry, trustDomain, this.#log)
-    const bundle = new OwnBundle({ trustDomain, store, bundles: this.#registry.bundles })
+    const { bundles } = this.#registry
+    const bundle = measuredBundle(this.#metrics, new OwnBundle({ trustDomain, store, bundles }))
     const made = this.#authorities(plugins, store, bundle)
     const { authorities, upstream } = made
     await authorities.start()
@@ -181,7 +190,8 @@ export class Server implements AsyncDisposable {
       return own && { ...svid.current(), bundle: own }
     })
     const pending = new PendingEntries()
-    const registration = { registry: this.#registry, store, clock: this.#clock, pending }
+    const registry = measuredRegistry(this.#metrics, this.#registry)
+    const registration = { registry, store, clock: this.#clock, pending }
     const bundleManager = this.#bundleManager(store)
     const addresses = await this.#listen({
       plugins,
@@ -191,6 +201,7 @@ export class Server implements AsyncDisposable {
       issuer,
       svid,
       certificates,
+      registry,
       registration,
       publishJwtAuthority: upstream?.publishJwtAuthority,
       bundleManager,
@@ -257,17 +268,20 @@ export class Server implements AsyncDisposable {
     })
     this.#closers.push(() => store.close())
     this.#position = () => store.position()
-    await store.open((changes) => {
-      this.#trust.around(changes, () => this.#registry.apply(changes))
+    const onChanges = (changes: readonly AppliedChange[]): void => {
+      this.#trust.around(changes, () =>
+        countReload(this.#metrics, changes, () => this.#registry.apply(changes)),
+      )
       this.#push.changed(changes)
       const cutter = this.#endpoints
       const findNode = (id: string): AttestedNode | undefined => this.#registry.nodes.find(id)
       if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock, findNode })
-    })
+    }
+    await countReplay(this.#metrics, () => store.open(onChanges))
     if (store.position().revision === 0) {
       await refuseUnimportedDatabase(dataStore, this.#configPath)
     }
-    return store
+    return measuredStore(this.#metrics, store)
   }
 
   #authorities(plugins: ServerPlugins, store: Store, bundle: OwnBundle): ServerAuthorities {
@@ -353,6 +367,7 @@ export class Server implements AsyncDisposable {
     readonly issuer: Issuer
     readonly svid: ServerSvidRotator
     readonly certificates: ClientCertificates
+    readonly registry: Registry
     readonly registration: RegistrationState
     readonly publishJwtAuthority: PublishJwtAuthority | undefined
     readonly bundleManager: BundleManager
@@ -361,7 +376,7 @@ export class Server implements AsyncDisposable {
     const { trustDomain, socketPath, bindAddress, bindPort } = this.#config
     const attestation = new AgentAttestation({
       trustDomain,
-      state: { records: this.#registry, store },
+      state: { records: parts.registry, store },
       signer: issuer,
       attestors: plugins.nodeAttestors,
       clock: this.#clock,
@@ -370,7 +385,7 @@ export class Server implements AsyncDisposable {
     const served = serverServices({
       config: this.#config,
       policy: await loadPolicy(this.#config.experimental.authPolicy),
-      registry: this.#registry,
+      registry: parts.registry,
       store,
       bundle,
       authorities: parts.authorities.local,
@@ -417,16 +432,18 @@ export class Server implements AsyncDisposable {
     const clock = this.#clock
     const log = this.#log
     const { journals } = this.#registry
+    const metrics = this.#metrics
+    const measure: MeasureWork = (work) => measurePruning(metrics, 'registration_entry', work)
     this.#run(svid.run(signal))
-    this.#run(pruneEntriesPeriodically(parts.registration, log, signal))
-    const onPruned = (outcome: PruningOutcome): void => countPruning(this.#metrics, outcome)
+    this.#run(pruneEntriesPeriodically(parts.registration, log, signal, measure))
+    const onPruned = (outcome: PruningOutcome): void => countPruning(metrics, outcome)
     this.#run(runCaMaintenance({ bundle, journals, store, clock, log, onPruned, signal }))
     const tasks: PeriodicTask[] = []
-    const { nodePruning } = this.#config
-    if (nodePruning) {
+    const { nodePruning: config } = this.#config
+    if (config) {
       const spread = this.#spread
       const registry = this.#registry
-      tasks.push(nodePruningTask({ config: nodePruning, registry, store, clock, log, spread }))
+      tasks.push(nodePruningTask({ config, registry, store, clock, log, spread, metrics }))
     }
     for (const task of tasks) this.#run(runPeriodically(task, { clock, log, signal }))
   }

@@ -11,6 +11,8 @@ const headerName = 'workload.spiffe.io'
 /** By the beginning of a method: what its service is called in the connection metrics. */
 const connectionKeys: readonly (readonly [prefix: string, key: string])[] = [
   [workloadApi, 'workload_api'],
+  ['/envoy.service.secret.v3.SecretDiscoveryService/', 'sds_api'],
+  ['/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/', 'delegated_identity_api'],
   ['/spire.agent.debug.v1.Debug/', 'debug_api'],
   ['/spire.api.agent.logger.v1.Logger/', 'logger_api'],
 ]

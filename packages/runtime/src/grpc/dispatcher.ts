@@ -132,18 +132,18 @@ export class Dispatcher<C extends CallContext> {
       server.abort(this.#callerGone)
     })
     const run: Run = { server, context: server.context, answered: release }
-    const startedMs = clock.nowMs()
+    const startedMs = performance.now()
     let outcome: CallOutcome
     try {
       await work(run)
-      outcome = { code: GrpcStatus.OK, message: '', durationMs: clock.nowMs() - startedMs }
+      outcome = { code: GrpcStatus.OK, message: '', durationMs: performance.now() - startedMs }
     } catch (error) {
       const { context } = run
       const status = statusFromError(error, () => context.requestId)
       if (isUnexpected(error)) logUnexpected(context, error)
       if (!raw.cancelled) fail(wireStatus(status))
       const { code, message } = status
-      outcome = { code, message, durationMs: clock.nowMs() - startedMs, error }
+      outcome = { code, message, durationMs: performance.now() - startedMs, error }
     }
     hasEnded = true
     release()

@@ -48,15 +48,19 @@ export async function pruneEntries(state: RegistrationState, log: Logger): Promi
   return count
 }
 
+/** Does some work and counts it. */
+export type MeasureWork = <T>(work: () => Promise<T>) => Promise<T>
+
 /** Prunes every five minutes until the signal aborts. A failure is logged and tried again at the next turn. */
 export async function pruneEntriesPeriodically(
   state: RegistrationState,
   log: Logger,
   signal: AbortSignal,
+  measure: MeasureWork = (work) => work(),
 ): Promise<void> {
   while (await sleep(state.clock, pruneIntervalMs, signal)) {
     try {
-      await pruneEntries(state, log)
+      await measure(() => pruneEntries(state, log))
     } catch (error) {
       if (signal.aborted) return
       log.error('Failed pruning registration entries', { error: messageOf(error) })
