@@ -2,8 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { onReconfigureSignal } from '@mini-spire/runtime/cli/signals'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
-import { HealthChecks } from '@mini-spire/runtime/health/health-checks'
-import { HealthListener } from '@mini-spire/runtime/health/health-listener'
+import { startHealth } from '@mini-spire/runtime/health/start-health'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { metricsHostService } from '@mini-spire/runtime/plugin-host/metrics-service'
@@ -211,22 +210,20 @@ export class Agent implements AsyncDisposable {
   }
 
   async #startHealth(): Promise<void> {
-    const { isListenerEnabled, bindAddress, bindPort, livePath, readyPath } =
-      this.#config.healthChecks
-    if (!isListenerEnabled) return
-    const log = this.#log.with({ subsystem_name: 'health' })
-    const check = agentHealthCheck({
-      socketPath: this.#config.socketPath,
-      hasStarted: () => this.#isServing,
+    const { healthChecks: config, socketPath } = this.#config
+    if (!config.isListenerEnabled) return
+    const check = agentHealthCheck({ socketPath, hasStarted: () => this.#isServing })
+    const health = await startHealth({
+      config,
+      checks: [check],
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'health' }),
+      signal: this.#stopping.signal,
     })
-    const checks = new HealthChecks({ checks: [check], clock: this.#clock, log })
-    const port = Number(bindPort)
-    const listener = new HealthListener({ host: bindAddress, port, livePath, readyPath, checks })
-    const bound = await listener.listen()
-    this.#closers.push(() => listener[Symbol.asyncDispose]())
-    const running = checks.run(this.#stopping.signal)
-    this.#closers.push(() => running)
-    log.info('Serving health checks', { address: `${bound.host}:${bound.port}` })
+    this.#closers.push(async () => {
+      await health[Symbol.asyncDispose]()
+      await health.running
+    })
   }
 }
 
