@@ -17,7 +17,6 @@ import { loadPolicy } from './authorization/load-policy.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
 import type { AuthorityManager } from './ca/authority-manager.ts'
 import type { PublishJwtAuthority } from './ca/jwt-publisher.ts'
-import { type PruningOutcome, runCaMaintenance } from './ca/maintenance.ts'
 import { resolveDataStore } from './config/data-store.ts'
 import { defaultServerConfigPath } from './config/load.ts'
 import { serverPluginKinds } from './config/plugin-kinds.ts'
@@ -32,7 +31,6 @@ import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
 import { ServerHostServices } from './plugins/host-services/server-host-services.ts'
 import { PushHub } from './push/push-hub.ts'
 import { PendingEntries } from './registration/pending-entries.ts'
-import { type MeasureWork, pruneEntriesPeriodically } from './registration/prune-entries.ts'
 import type { RegistrationState } from './registration/registration-state.ts'
 import { Registry } from './registry/registry.ts'
 import { LevelStore } from './store/level/level-store.ts'
@@ -46,18 +44,16 @@ import {
   measuredBundle,
   measuredRegistry,
   measuredStore,
-  measurePruning,
 } from './transport/datastore-metrics.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
-import { nodePruningTask } from './transport/node-pruning.ts'
-import { type PeriodicTask, runPeriodically } from './transport/periodic-tasks.ts'
 import { type ServerAuthorities, serverAuthorities } from './transport/server-authorities.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
-import { countPruning, measuredSigner } from './transport/server-metrics.ts'
+import { measuredSigner } from './transport/server-metrics.ts'
 import { ServerSvidRotator } from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
 import { TrustChanges } from './transport/trust-changes.ts'
+import { runUpkeep, type UpkeepOptions } from './transport/upkeep.ts'
 
 /** Options of {@link Server}. */
 export interface ServerOptions {
@@ -211,9 +207,24 @@ export class Server implements AsyncDisposable {
     this.#run(authorities.run(this.#stopping.signal))
     const { signal } = this.#stopping
     if (upstream) this.#run(upstream.run(authorities, signal))
-    this.#startTasks({ svid, bundle, store, registration })
+    this.#run(svid.run(signal))
+    this.#keepUp({ registration, bundle, store })
     await this.#startHealth({ store, bundle, issuer, authorities })
     return addresses
+  }
+
+  #keepUp(parts: Pick<UpkeepOptions, 'registration' | 'bundle' | 'store'>): void {
+    const upkeep = runUpkeep({
+      ...parts,
+      nodePruning: this.#config.nodePruning,
+      registry: this.#registry,
+      spread: this.#spread,
+      metrics: this.#metrics,
+      clock: this.#clock,
+      log: this.#log,
+      signal: this.#stopping.signal,
+    })
+    for (const task of upkeep) this.#run(task)
   }
 
   async #startMetrics(bundles: X509BundleSource): Promise<void> {
@@ -419,33 +430,6 @@ export class Server implements AsyncDisposable {
     this.#endpoints = endpoints
     this.#trust.begin({ cutter: endpoints, verifyClient: certificates.verify, svid })
     return addresses
-  }
-
-  #startTasks(parts: {
-    readonly svid: ServerSvidRotator
-    readonly bundle: OwnBundle
-    readonly store: Store
-    readonly registration: RegistrationState
-  }): void {
-    const { svid, bundle, store } = parts
-    const { signal } = this.#stopping
-    const clock = this.#clock
-    const log = this.#log
-    const { journals } = this.#registry
-    const metrics = this.#metrics
-    const measure: MeasureWork = (work) => measurePruning(metrics, 'registration_entry', work)
-    this.#run(svid.run(signal))
-    this.#run(pruneEntriesPeriodically(parts.registration, log, signal, measure))
-    const onPruned = (outcome: PruningOutcome): void => countPruning(metrics, outcome)
-    this.#run(runCaMaintenance({ bundle, journals, store, clock, log, onPruned, signal }))
-    const tasks: PeriodicTask[] = []
-    const { nodePruning: config } = this.#config
-    if (config) {
-      const spread = this.#spread
-      const registry = this.#registry
-      tasks.push(nodePruningTask({ config, registry, store, clock, log, spread, metrics }))
-    }
-    for (const task of tasks) this.#run(runPeriodically(task, { clock, log, signal }))
   }
 
   /** Lets a task run until the server stops; stopping waits for it. */
