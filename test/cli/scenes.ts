@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { AgentDeployment, type DeploymentOptions, ServerDeployment } from '../kit/deployment.ts'
 import { makeNodeCertificate } from '../kit/node-certificate.ts'
 import { type Finished, type Program, type Programs, Scene } from '../kit/processes.ts'
+import { root } from '../kit/repository.ts'
 import { startFakeDaemon } from './fake-daemon.ts'
 import { type Names, normalise } from './normalise.ts'
 
@@ -15,8 +17,10 @@ interface Setting {
 
 /** How a kind of scene is set up. */
 interface Recipe {
-  /** Commands change nothing, so that they may run at the same time; and no time that they print comes from this run. */
+  /** Commands change nothing, so that they may run at the same time. */
   readonly isStateless?: true
+  /** No time that is printed comes from the run. */
+  readonly hasFixedTimes?: true
   readonly open: (scene: Scene, programs: Programs) => Promise<Setting>
 }
 
@@ -25,10 +29,18 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   // Nobody listens.
   alone: {
     isStateless: true,
-    open: async () => ({ environment: {}, names: {} }),
+    open: async () => ({
+      environment: {
+        SAMPLES: join(root, 'test/cli/samples'),
+        SERVER_PLUGINS: `plugins { DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "x" } } KeyManager "memory" {} NodeAttestor "join_token" {} }`,
+        AGENT_PLUGINS:
+          'plugins { NodeAttestor "join_token" {} KeyManager "memory" {} WorkloadAttestor "unix" {} }',
+      },
+      names: {},
+    }),
   },
   // A socket behind which fixed answers stand, so that every character of what is printed is known.
-  answers: { isStateless: true, open: openAnswers },
+  answers: { isStateless: true, hasFixedTimes: true, open: openAnswers },
   server: { open: openServer({}) },
   'server-short-lived': { open: openServer({ settings: 'ca_ttl = "2m"' }) },
   'server-without-jwt': { open: openServer({ settings: 'disable_jwt_svids = true' }) },
@@ -141,10 +153,10 @@ export class Stage implements AsyncDisposable {
   readonly #scene: Scene
   readonly #setting: Setting
   readonly #folder: string
-  readonly #isStateless: boolean
+  readonly #hasFixedTimes: boolean
 
-  private constructor(scene: Scene, setting: Setting, isStateless: boolean) {
-    this.#isStateless = isStateless
+  private constructor(scene: Scene, setting: Setting, hasFixedTimes: boolean) {
+    this.#hasFixedTimes = hasFixedTimes
     this.#scene = scene
     this.#setting = setting
     this.#folder = scene.makeFolder('work')
@@ -159,7 +171,7 @@ export class Stage implements AsyncDisposable {
       scene.makeFolder('bin')
       writeLink(scene.path('bin', 'spire-server'), programs.server)
       writeLink(scene.path('bin', 'spire-agent'), programs.agent)
-      return new Stage(scene, await recipe.open(scene, programs), recipe.isStateless === true)
+      return new Stage(scene, await recipe.open(scene, programs), recipe.hasFixedTimes === true)
     } catch (error) {
       await scene[Symbol.asyncDispose]()
       throw error
@@ -175,7 +187,7 @@ export class Stage implements AsyncDisposable {
       ...this.#setting.environment,
     })
     const names = { ...this.#setting.names, scene: this.#scene.folder }
-    const nowMs = this.#isStateless ? undefined : Date.now()
+    const nowMs = this.#hasFixedTimes ? undefined : Date.now()
     const plain = (text: string): string => normalise(text, names, nowMs)
     return { stdout: plain(stdout), stderr: plain(stderr), status }
   }

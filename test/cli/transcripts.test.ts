@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ours } from '../kit/processes.ts'
+import { ours, runProgram, Scene } from '../kit/processes.ts'
 import { root } from '../kit/repository.ts'
 import { recipes, Stage } from './scenes.ts'
 import { parseTranscript } from './transcripts.ts'
@@ -12,6 +12,22 @@ const folder = join(root, 'test/cli/transcripts')
 const files = Object.keys(recipes).flatMap((kind) =>
   readdirSync(join(folder, kind)).map((name) => ({ kind, name: `${kind}/${name}` })),
 )
+
+describe('a link named as SPIRE names its program', () => {
+  it.each([
+    ['spire-server', ours.server],
+    ['spire-agent', ours.agent],
+  ])('%s works, and goes by that name', async (name, program) => {
+    await using scene = new Scene()
+    const link = scene.path(name)
+    symlinkSync(program.args[0] ?? '', link)
+    const help = runProgram({ command: program.command, args: [link] }, ['-h'])
+    expect(help.status).toBe(0)
+    expect(help.stderr).toContain(`Usage: ${name} [--version]`)
+    const { stderr } = runProgram({ command: program.command, args: [link] }, ['-version'])
+    expect(stderr).toMatch(/^1\.15\.3\+mini-spire\.\d+\.\d+\.\d+\n$/)
+  })
+})
 
 describe.concurrent.each(files)('$name', ({ kind, name }) => {
   const steps = parseTranscript(readFileSync(join(folder, name), 'utf8'))

@@ -1,4 +1,5 @@
 import type { AnyCommand, CommandEntry } from './command.ts'
+import { completions } from './complete.ts'
 import { usageText } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -19,10 +20,20 @@ export async function dispatch(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
+  const line = terminal.environment['COMP_LINE']
+  if (line) {
+    const typed = line.slice(0, Number(terminal.environment['COMP_POINT']) || undefined)
+    for (const word of completions(program.commands, typed)) terminal.out(`${word}\n`)
+    return 0
+  }
   const { words, rest, before } = splitArguments(program, args)
   const isHelp = asksForHelp(args)
   if (before.some(isVersionFlag)) {
     terminal.err(`${program.version}\n`)
+    return 0
+  }
+  if (before.some((flag) => /^--?autocomplete-(un)?install$/.test(flag))) {
+    terminal.err(`complete -C "$(command -v ${program.name})" ${program.name}\n`)
     return 0
   }
   const first = words[0]

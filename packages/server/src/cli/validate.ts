@@ -31,7 +31,7 @@ export const command: AnyCommand = defineCommand({
       for (const detail of details) terminal.err(`\t${detail}\n`)
       return 1
     }
-    return checkCatalog(config, terminal)
+    return await checkCatalog(config, terminal)
   },
 })
 
@@ -49,7 +49,10 @@ async function load(
   return config
 }
 
-function checkCatalog({ plugins }: ResolvedServerConfig, terminal: Terminal): number {
+async function checkCatalog(
+  { plugins, trustDomain }: ResolvedServerConfig,
+  terminal: Terminal,
+): Promise<number> {
   try {
     checkPluginNames(plugins, serverPluginKinds)
   } catch (error) {
@@ -57,14 +60,21 @@ function checkCatalog({ plugins }: ResolvedServerConfig, terminal: Terminal): nu
     terminal.err(`Could not validate configuration file: ${messageOf(error)}`)
     return 1
   }
-  const problems = countProblems(plugins, serverPluginKinds)
+  const { checkPluginData } = await import('../plugins/check-data.ts')
+  const { environment } = terminal
+  const problems = [
+    ...checkPluginData(plugins, { trustDomain, environment }).map(
+      ({ type, name, problem }) => `\t${type} "${name}":\n\t\t${problem}\n`,
+    ),
+    ...countProblems(plugins, serverPluginKinds).map(
+      ({ type, problem }) => `\t${type}:\n\t\tconstraint not satisfied: ${problem}\n`,
+    ),
+  ]
   if (problems.length === 0) {
     terminal.out('SPIRE server configuration file is valid.\n')
     return 0
   }
   terminal.err('SPIRE server configuration file is invalid.\nValidation errors:\n')
-  for (const { type, problem } of problems) {
-    terminal.err(`\t${type}:\n\t\tconstraint not satisfied: ${problem}\n`)
-  }
+  for (const problem of problems) terminal.err(problem)
   return 1
 }

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { Node } from '@mini-spire/runtime/config/ast'
@@ -6,6 +7,7 @@ import { durationMs, invalid } from '@mini-spire/runtime/config/resolve-daemon'
 import type { Decoded } from '@mini-spire/runtime/config/schema'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { osErrorText } from '@mini-spire/runtime/os-error'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type {
@@ -138,6 +140,13 @@ function filesProfile(keys: {
   readonly file_sync_interval: string
 }): BundleEndpointProfile {
   const syncIntervalMs = durationMs(keys.file_sync_interval, '') || 3_600_000
+  for (const path of [keys.cert_file_path, keys.key_file_path]) {
+    try {
+      accessSync(path, constants.R_OK)
+    } catch (error) {
+      throw invalid(`failed to load certificate: ${osErrorText('open', path, error)}`)
+    }
+  }
   return {
     kind: 'https_web_files',
     certFile: keys.cert_file_path,

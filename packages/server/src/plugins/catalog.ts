@@ -1,6 +1,5 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
-import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { Environment } from '@mini-spire/runtime/http/system-roots'
@@ -14,6 +13,7 @@ import { PluginLoader, type PluginSource } from '@mini-spire/runtime/plugin-host
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { Certificate } from '@mini-spire/sdk/x509'
 import type { BundlePublisher } from './bundle-publisher/bundle-publisher.ts'
+import { readKeysPath } from './check-data.ts'
 import type { CredentialComposer } from './credential-composer/credential-composer.ts'
 import { UniqueIdComposer } from './credential-composer/unique-id/unique-id.ts'
 import { externalTypes } from './external/plugin-types.ts'
@@ -214,12 +214,8 @@ function wrongCount(type: string, expected: string): CatalogError {
   return new CatalogError('ERR_PLUGIN_COUNT', text)
 }
 
-const diskSchema = { keys_path: { type: 'string' } } as const
-
 async function openDisk(data: Node | undefined): Promise<KeyManager> {
-  const { keys_path: path } = decodeSection(diskSchema, data)
-  if (path === '') throw new CatalogError('ERR_PLUGIN_CONFIG', 'keys_path is required')
-  return await DiskKeyManager.openFile(path)
+  return await DiskKeyManager.openFile(readKeysPath(data))
 }
 
 function openVault(

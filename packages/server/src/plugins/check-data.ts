@@ -1,0 +1,67 @@
+import { systemClock } from '@mini-spire/runtime/clock'
+import type { Node } from '@mini-spire/runtime/config/ast'
+import { decodeSection } from '@mini-spire/runtime/config/decode'
+import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
+import type { Environment } from '@mini-spire/runtime/http/system-roots'
+import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import { messageOf } from '@mini-spire/sdk/errors'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { readX509PopConfig } from './node-attestor/x509-pop/x509-pop-config.ts'
+import { readDiskConfig } from './upstream-authority/disk/disk-config.ts'
+import { readSpireConfig } from './upstream-authority/spire/spire-config.ts'
+import { readVaultConfig } from './upstream-authority/vault/vault-config.ts'
+
+/** What is wrong with the `plugin_data` of one plugin. */
+export interface PluginDataProblem {
+  readonly type: string
+  readonly name: string
+  readonly problem: string
+}
+
+/** What reading `plugin_data` may look at. */
+export interface DataSurroundings {
+  readonly trustDomain: TrustDomain
+  readonly environment: Environment
+}
+
+const diskSchema = { keys_path: { type: 'string' } } as const
+
+/** The path in the `plugin_data` of the disk key manager. @throws {CatalogError} when there is none */
+export function readKeysPath(data: Node | undefined): string {
+  const { keys_path: path } = decodeSection(diskSchema, data)
+  if (path === '') throw new CatalogError('ERR_PLUGIN_CONFIG', 'keys_path is required')
+  return path
+}
+
+type Read = (data: Node | undefined, surroundings: DataSurroundings) => unknown
+
+const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
+  ['KeyManager disk', readKeysPath],
+  [
+    'NodeAttestor x509pop',
+    (data, { trustDomain }) =>
+      readX509PopConfig(data, { trustDomain, clock: systemClock, ownRoots: () => [] }),
+  ],
+  ['UpstreamAuthority disk', readDiskConfig],
+  ['UpstreamAuthority spire', readSpireConfig],
+  ['UpstreamAuthority vault', (data, { environment }) => readVaultConfig(data, environment)],
+])
+
+/**
+ * Reads the `plugin_data` of every enabled built-in plugin, with the files that it names, and says what is wrong. Nothing
+ * is loaded, opened for writing or connected; data that stand in a file of their own are not looked at.
+ */
+export function checkPluginData(
+  configs: readonly PluginConfig[],
+  surroundings: DataSurroundings,
+): readonly PluginDataProblem[] {
+  return configs.flatMap(({ type, name, isEnabled, command, data, dataFile }) => {
+    if (!isEnabled || command !== '' || dataFile !== undefined) return []
+    try {
+      readers.get(`${type} ${name}`)?.(data, surroundings)
+      return []
+    } catch (error) {
+      return [{ type, name, problem: messageOf(error) }]
+    }
+  })
+}
