@@ -5,7 +5,6 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { checkPlugins } from '@mini-spire/runtime/config/check-plugins'
 import { startHealth } from '@mini-spire/runtime/health/start-health'
-import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
@@ -21,8 +20,7 @@ import { resolveDataStore } from './config/data-store.ts'
 import { defaultServerConfigPath } from './config/load.ts'
 import { serverPluginKinds } from './config/plugin-kinds.ts'
 import type { ResolvedServerConfig } from './config/resolved-config.ts'
-import { BundleManager } from './federation/bundle-manager.ts'
-import { RemoteAddresses } from './federation/remote-addresses.ts'
+import type { BundleManager } from './federation/bundle-manager.ts'
 import { refuseIncompleteImport } from './import/import-marker.ts'
 import { refuseUnimportedDatabase } from './import/refuse-spire-database.ts'
 import { Issuer } from './issuance/issuer.ts'
@@ -36,7 +34,6 @@ import { Registry } from './registry/registry.ts'
 import { LevelStore } from './store/level/level-store.ts'
 import type { AppliedChange, Position, Store } from './store/store.ts'
 import { cutEvictedAgents } from './transport/agent-evictions.ts'
-import { BundleEndpoint } from './transport/bundle-endpoint.ts'
 import { ClientCertificates } from './transport/client-certificates.ts'
 import {
   countReload,
@@ -46,6 +43,7 @@ import {
   measuredStore,
 } from './transport/datastore-metrics.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
+import { Federation } from './transport/federation.ts'
 import { type ServerAuthorities, serverAuthorities } from './transport/server-authorities.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
 import { measuredSigner } from './transport/server-metrics.ts'
@@ -54,6 +52,11 @@ import { serverServices } from './transport/services.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
 import { TrustChanges } from './transport/trust-changes.ts'
 import { runUpkeep, type UpkeepOptions } from './transport/upkeep.ts'
+
+/** A number from 0 up to 1, anew at each call. */
+function chance(): number {
+  return randomInt(2 ** 32) / 2 ** 32
+}
 
 /** Options of {@link Server}. */
 export interface ServerOptions {
@@ -101,7 +104,7 @@ export class Server implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock
     this.#version = options.version
     this.#configPath = options.configPath || defaultServerConfigPath
-    this.#spread = options.spread ?? randomInt(1000) / 1000
+    this.#spread = options.spread ?? chance()
     this.#registry = new Registry({ clock: this.#clock })
     this.#push = new PushHub({
       trustDomain: config.trustDomain,
@@ -165,7 +168,7 @@ export class Server implements AsyncDisposable {
       ownRoots: () => certificates.findX509Bundle(trustDomain)?.authorities ?? [],
       hostServices: this.#hostServices.services(this.#metrics, this.#clock),
       environment: process.env,
-      chance: () => randomInt(2 ** 32) / 2 ** 32,
+      chance,
     })
     this.#closers.push(async () => await plugins[Symbol.asyncDispose]())
     this.#plugins = plugins
@@ -188,7 +191,7 @@ export class Server implements AsyncDisposable {
     const pending = new PendingEntries()
     const registry = measuredRegistry(this.#metrics, this.#registry)
     const registration = { registry, store, clock: this.#clock, pending }
-    const bundleManager = this.#bundleManager(store)
+    const federation = this.#federation(store, bundle, svid)
     const addresses = await this.#listen({
       plugins,
       store,
@@ -200,16 +203,16 @@ export class Server implements AsyncDisposable {
       registry,
       registration,
       publishJwtAuthority: upstream?.publishJwtAuthority,
-      bundleManager,
+      bundleManager: federation.manager,
     })
-    this.#run(bundleManager.run(this.#stopping.signal))
-    await this.#serveBundle(bundle, svid)
+    await federation.listen()
+    this.#run(federation.run(this.#stopping.signal))
     this.#run(authorities.run(this.#stopping.signal))
     const { signal } = this.#stopping
     if (upstream) this.#run(upstream.run(authorities, signal))
     this.#run(svid.run(signal))
     this.#keepUp({ registration, bundle, store })
-    await this.#startHealth({ store, bundle, issuer, authorities })
+    await this.#startHealth({ store, bundle, issuer, authorities, federation: federation.manager })
     return addresses
   }
 
@@ -225,6 +228,24 @@ export class Server implements AsyncDisposable {
       signal: this.#stopping.signal,
     })
     for (const task of upkeep) this.#run(task)
+  }
+
+  #federation(store: Store, bundle: OwnBundle, svid: ServerSvidRotator): Federation {
+    const federation = new Federation({
+      config: this.#config,
+      registry: this.#registry,
+      store,
+      bundle,
+      svid,
+      environment: process.env,
+      version: this.#version,
+      metrics: this.#metrics,
+      clock: this.#clock,
+      log: this.#log,
+      chance,
+    })
+    this.#closers.push(async () => await federation[Symbol.asyncDispose]())
+    return federation
   }
 
   async #startMetrics(bundles: X509BundleSource): Promise<void> {
@@ -340,36 +361,6 @@ export class Server implements AsyncDisposable {
     })
   }
 
-  #bundleManager(store: Store): BundleManager {
-    const { trustDomain, federation } = this.#config
-    return new BundleManager({
-      trustDomain,
-      federatesWith: federation.federatesWith,
-      state: { registry: this.#registry, store },
-      http: new HttpClient({ environment: process.env, clock: this.#clock }),
-      remoteAddresses: new RemoteAddresses({ allowed: federation.redirectsMayLeadTo }),
-      metrics: this.#metrics,
-      clock: this.#clock,
-      log: this.#log.with({ subsystem_name: 'bundle_client' }),
-      chance: () => randomInt(1000) / 1000,
-    })
-  }
-
-  /** Serves the own bundle to other trust domains, when that is configured. */
-  async #serveBundle(bundle: OwnBundle, svid: ServerSvidRotator): Promise<void> {
-    const { bundleEndpoint: config } = this.#config.federation
-    if (!config) return
-    const endpoint = await BundleEndpoint.listen({
-      config,
-      bundle: () => bundle.get(),
-      svid: () => svid.current(),
-      clock: this.#clock,
-      log: this.#log.with({ subsystem_name: 'endpoints' }),
-    })
-    this.#closers.push(async () => await endpoint[Symbol.asyncDispose]())
-    this.#run(endpoint.run(this.#stopping.signal))
-  }
-
   async #listen(parts: {
     readonly plugins: ServerPlugins
     readonly store: Store
@@ -407,7 +398,7 @@ export class Server implements AsyncDisposable {
       bundleManager: parts.bundleManager,
       svid,
       push: this.#push,
-      chance: () => randomInt(1000) / 1000,
+      chance,
       metrics: this.#metrics,
       clock: this.#clock,
       log: this.#log,

@@ -1,7 +1,8 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import { formatGoDuration } from '@mini-spire/runtime/config/go-duration'
+import type { HttpClient } from '@mini-spire/runtime/http/http-client'
+import { AcmeCertificate } from '@mini-spire/runtime/https/acme-certificate'
 import { FileCertificate } from '@mini-spire/runtime/https/file-certificate'
-import { HttpsError } from '@mini-spire/runtime/https/https-error'
 import { HttpsListener } from '@mini-spire/runtime/https/https-listener'
 import type { ServingCertificate } from '@mini-spire/runtime/https/serving-certificate'
 import type { Logger } from '@mini-spire/runtime/log/logger'
@@ -17,6 +18,12 @@ export interface BundleEndpointOptions {
   readonly bundle: () => TrustBundle | undefined
   /** The server's own X509-SVID as it is now. */
   readonly svid: () => ShownSvid
+  /** How a certificate authority is spoken to. */
+  readonly http: Pick<HttpClient, 'request'>
+  /** What the server calls itself there. */
+  readonly version: string
+  /** A number from 0 up to 1, anew at each call. */
+  readonly chance: () => number
   readonly clock: Clock
   readonly log: Logger
 }
@@ -78,7 +85,8 @@ export class BundleEndpoint implements AsyncDisposable {
   }
 }
 
-async function keepCertificate({ config, svid, clock, log }: BundleEndpointOptions): Promise<Kept> {
+async function keepCertificate(options: BundleEndpointOptions): Promise<Kept> {
+  const { config, svid, http, version, chance, clock, log } = options
   const { profile } = config
   switch (profile.kind) {
     case 'https_spiffe':
@@ -88,8 +96,18 @@ async function keepCertificate({ config, svid, clock, log }: BundleEndpointOptio
       await certificate.load()
       return { certificate, run: (signal) => certificate.run(signal) }
     }
-    case 'https_web':
-      throw new HttpsError('ERR_HTTPS_ACME', 'certificates by ACME are not supported yet')
+    case 'https_web': {
+      const certificate = new AcmeCertificate({
+        ...profile.acme,
+        userAgent: `SPIRE-${version}`,
+        http,
+        clock,
+        log: log.with({ subsystem_name: 'bundle_acme' }),
+        chance,
+      })
+      await certificate.load()
+      return { certificate, run: (signal) => certificate.run(signal) }
+    }
     default:
       return profile satisfies never
   }

@@ -2,6 +2,8 @@ import type { CheckResult, HealthCheck } from '@mini-spire/runtime/health/health
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
 import type { AuthorityManager } from '../ca/authority-manager.ts'
+import type { BundleManager } from '../federation/bundle-manager.ts'
+import type { RelationshipHealth } from '../federation/relationship-health.ts'
 import type { Issuer } from '../issuance/issuer.ts'
 import type { Store } from '../store/store.ts'
 
@@ -11,6 +13,7 @@ export interface ServerHealthOptions {
   readonly bundle: Pick<OwnBundle, 'get'>
   readonly issuer: Pick<Issuer, 'checkHealth'>
   readonly authorities: Pick<AuthorityManager, 'hasFailedTooOften'>
+  readonly federation: Pick<BundleManager, 'health'>
 }
 
 const well: CheckResult = { isLive: true, isReady: true }
@@ -21,7 +24,7 @@ function ill(key: string, reason: string): CheckResult {
 
 /** The server's health checks, under SPIRE's names. */
 export function serverHealthChecks(options: ServerHealthOptions): readonly HealthCheck[] {
-  const { store, bundle, issuer, authorities } = options
+  const { store, bundle, issuer, authorities, federation } = options
   return [
     {
       name: 'catalog.datastore',
@@ -52,5 +55,28 @@ export function serverHealthChecks(options: ServerHealthOptions): readonly Healt
           ? ill('rotation_err', 'rotations exceed the threshold number of failures')
           : well,
     },
+    {
+      // Another trust domain that is away says nothing about this server: it is told, and nothing more.
+      name: 'federation',
+      check: () => ({ ...well, details: failingRelationships(federation.health()) }),
+    },
   ]
+}
+
+/** What keeps bundles from being fetched, by trust domain. */
+function failingRelationships(
+  health: ReadonlyMap<string, RelationshipHealth>,
+): Readonly<Record<string, unknown>> {
+  const failing = [...health].filter(([, { failures }]) => failures > 0)
+  return Object.fromEntries(
+    failing.map(([name, { lastSuccess, lastFailure, failures, nextTry }]) => [
+      name,
+      {
+        last_error: lastFailure?.message,
+        failures,
+        last_success: lastSuccess?.toISOString(),
+        next_try: nextTry?.toISOString(),
+      },
+    ]),
+  )
 }
