@@ -1,6 +1,6 @@
 import { isSpiffeError } from '@mini-spire/sdk/errors'
 import type { Registry } from '../registry/registry.ts'
-import type { Cause, Mutation, Store } from '../store/store.ts'
+import type { Cause, Mutation, Store, Transaction } from '../store/store.ts'
 
 /** What the relationships with other trust domains, and their bundles, are read from and written to. */
 export interface FederationState {
@@ -11,14 +11,17 @@ export interface FederationState {
 /** How often a change is tried anew because another one came first. Each round somebody has succeeded. */
 const maxAttempts = 100
 
-/** Commits mutations together. Resolves to what refused them, undefined when they were committed. */
+/**
+ * Commits mutations together, if the condition holds then. Resolves to what refused them, undefined when they were committed.
+ */
 export async function commit(
   state: Pick<FederationState, 'store'>,
   cause: Cause,
   mutations: readonly Mutation[],
+  condition: Pick<Transaction, 'holds'> = {},
 ): Promise<unknown> {
   try {
-    const [error] = await state.store.commit([{ cause, mutations }])
+    const [error] = await state.store.commit([{ cause, mutations, ...condition }])
     return error
   } catch (error) {
     return error

@@ -3,7 +3,7 @@ import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Cause, Mutation, Store } from '../store/store.ts'
+import type { AppliedChange, Cause, Mutation, Store } from '../store/store.ts'
 import { commit, withRetries } from './commit.ts'
 import { FederatedBundleError } from './federated-bundle-error.ts'
 
@@ -84,15 +84,41 @@ export async function deleteFederatedBundle(
 ): Promise<void> {
   await withRetries(async () => {
     const bundle = find(state, trustDomain)
-    const filter = { federatesWith: { match: 'any', trustDomains: [trustDomain] } } as const
-    const { entries } = state.registry.entries.list({ filter })
+    const entries = federatingWith(state, trustDomain)
     if (mode === 'restrict' && entries.length > 0) throw inUse(entries.length)
-    const error = await commit(state, cause, [
-      ...entries.map((entry) => releaseOf(entry, trustDomain, mode)),
-      { op: 'delete', kind: 'bundle', key: trustDomain.name, expect: { unchanged: bundle } },
-    ])
+    const error = await commit(
+      state,
+      cause,
+      [
+        ...entries.map((entry) => releaseOf(entry, trustDomain, mode)),
+        { op: 'delete', kind: 'bundle', key: trustDomain.name, expect: { unchanged: bundle } },
+      ],
+      { holds: ({ unheard }) => hasNoOthers(state, trustDomain, new Set(entries), unheard) },
+    )
     return { error, result: undefined }
   }, notStored)
+}
+
+function federatingWith(
+  state: FederatedBundleState,
+  trustDomain: TrustDomain,
+): readonly RegistrationEntry[] {
+  const filter = { federatesWith: { match: 'any', trustDomains: [trustDomain] } } as const
+  return state.registry.entries.list({ filter }).entries
+}
+
+/** Whether no entry federates with a trust domain but those known; also none that is about to be there. */
+function hasNoOthers(
+  state: FederatedBundleState,
+  trustDomain: TrustDomain,
+  known: ReadonlySet<RegistrationEntry>,
+  unheard: readonly AppliedChange[],
+): boolean {
+  const isUpcoming = unheard.some(
+    ({ kind, value }) =>
+      kind === 'entry' && value?.federatesWith.some((one) => one.equals(trustDomain)),
+  )
+  return !isUpcoming && federatingWith(state, trustDomain).every((entry) => known.has(entry))
 }
 
 function releaseOf(entry: RegistrationEntry, trustDomain: TrustDomain, mode: DeleteMode): Mutation {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { SpiffeError } from '@mini-spire/sdk/errors'
+import { isSpiffeError, type SpiffeError } from '@mini-spire/sdk/errors'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { Cause, Transaction } from '../store/store.ts'
 import type { NewEntry } from './entry-draft.ts'
@@ -8,7 +8,7 @@ import { claimKeys } from './pending-entries.ts'
 import {
   checkFederatesWith,
   commitEach,
-  isWriteConflict,
+  needingBundles,
   notStored,
   type RegistrationState,
 } from './registration-state.ts'
@@ -111,6 +111,7 @@ function creationOf(entry: RegistrationEntry, cause: Cause): Transaction {
   return {
     cause,
     mutations: [{ op: 'put', kind: 'entry', key: entry.id, value: entry, expect: 'absent' }],
+    ...needingBundles(entry.federatesWith),
   }
 }
 
@@ -122,8 +123,20 @@ function outcomeOf(
   if (error === undefined) {
     return { kind: 'created', entry: state.registry.entries.find(entry.id) ?? entry }
   }
-  return {
-    kind: 'failed',
-    error: isWriteConflict(error) ? entryIdTaken(error) : notStored(error),
+  return { kind: 'failed', error: refusalOf(state, entry, error) }
+}
+
+/** A bundle that was deleted while the entry was on its way to the disk is missed as if it had been missing before. */
+function refusalOf(
+  state: RegistrationState,
+  { federatesWith }: RegistrationEntry,
+  error: unknown,
+): EntryError {
+  if (isSpiffeError(error, 'ERR_RECORD_EXISTS')) return entryIdTaken(error)
+  try {
+    checkFederatesWith(state, federatesWith)
+  } catch (missing) {
+    if (missing instanceof EntryError) return missing
   }
+  return notStored(error)
 }

@@ -69,3 +69,14 @@ export function checkFederatesWith(
     )
   }
 }
+
+/**
+ * The part of a transaction that keeps a bundle from being deleted before an entry that federates with it is there; nothing
+ * for an entry that federates with nobody.
+ */
+export function needingBundles(
+  federatesWith: RegistrationEntry['federatesWith'],
+): Pick<Transaction, 'holds'> {
+  if (federatesWith.length === 0) return {}
+  return { holds: ({ isPresent }) => federatesWith.every(({ name }) => isPresent('bundle', name)) }
+}

@@ -8,6 +8,7 @@ import {
   type ItemOutcome,
   isWriteConflict,
   maxWriteAttempts,
+  needingBundles,
   notStored,
   type RegistrationState,
 } from './registration-state.ts'
@@ -73,6 +74,7 @@ function begin(
         mutations: [
           { op: 'put', kind: 'entry', key: before.id, value: after, expect: { unchanged: before } },
         ],
+        ...needingBundles(patch.fields.federatesWith ?? []),
       },
     }
   } catch (error) {

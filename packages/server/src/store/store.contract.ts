@@ -149,6 +149,28 @@ function transactions({ it, expect }: ContractTools, maker: StoreMaker): void {
     await store.close()
   })
 
+  it('asks what must hold besides, and knows of what comes before in the same group', async () => {
+    const { store } = await opened(maker)
+    await store.commit([putEntries(testEntry('a'))])
+    const seen: unknown[] = []
+    const asking = (id: string, answer: boolean): Transaction => ({
+      ...putEntries(testEntry(id)),
+      holds: ({ isPresent, unheard }) => {
+        const present = ['a', 'b', 'c', 'd'].filter((key) => isPresent('entry', key))
+        seen.push([present, unheard.map(({ key }) => key)])
+        return answer
+      },
+    })
+    const results = await store.commit([asking('b', true), asking('c', false), asking('d', true)])
+    expect(results).toMatchObject([undefined, { code: 'ERR_RECORD_CHANGED' }, undefined])
+    expect(seen).toEqual([
+      [['a'], []],
+      [['a', 'b'], ['b']],
+      [['a', 'b'], ['b']],
+    ])
+    await store.close()
+  })
+
   it('deletes what may be missing without a change when it is missing', async () => {
     const { store } = await opened(maker)
     const mutations = [{ op: 'delete', kind: 'entry', key: 'a', expect: 'any' }] as const

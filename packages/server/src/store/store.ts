@@ -67,10 +67,23 @@ export interface Delete<Kind extends RecordKind> {
 
 export type Mutation = { [Kind in RecordKind]: Put<Kind> | Delete<Kind> }[RecordKind]
 
+/** What the store will be at the moment a transaction is committed, beyond what its listener has heard. */
+export interface UpcomingState {
+  /** Whether a record will be there. */
+  isPresent(kind: RecordKind, key: string): boolean
+  /** Changes that come before this transaction, and of which the listener has not heard yet; every earlier one it has. */
+  readonly unheard: readonly AppliedChange[]
+}
+
 /** Mutations that happen together or not at all, with one cause. */
 export interface Transaction {
   readonly cause: Cause
   readonly mutations: readonly Mutation[]
+  /**
+   * What must hold of other records than those that are changed; asked in the same atomic step that applies the mutations, and
+   * answered at once. False refuses the transaction with `ERR_RECORD_CHANGED`. @default nothing
+   */
+  readonly holds?: (upcoming: UpcomingState) => boolean
 }
 
 /** One committed mutation in the one total order. Hashes are SHA-256 of the record's canonical encoding; empty: no record. */

@@ -2,7 +2,15 @@ import { BinaryWriter } from '../format/binary-writer.ts'
 import { type ChangeFields, writeChange } from '../format/change-codec.ts'
 import { sha256 } from '../format/hash.ts'
 import { numberOfKind, recordKeyOf, writeRecord } from '../format/record-codec.ts'
-import type { AppliedChange, Cause, Mutation, Put, RecordKind, Transaction } from '../store.ts'
+import type {
+  AppliedChange,
+  Cause,
+  Mutation,
+  Put,
+  RecordKind,
+  Transaction,
+  UpcomingState,
+} from '../store.ts'
 import { StoreError } from '../store-error.ts'
 import type { BackendWrite, RecordPlace, StoredRecord } from './backend.ts'
 import type { Head } from './head.ts'
@@ -55,6 +63,8 @@ export class CommitPlan {
 
   /** Plans a transaction; returns what refuses it, in which case nothing of it is planned. */
   add(transaction: Transaction): StoreError | undefined {
+    if (transaction.holds?.(this.#upcoming()) === false)
+      return new StoreError('ERR_RECORD_CHANGED', 'what the change rests on was changed meanwhile')
     const staged = new Map<string, Staged>()
     let revision = this.#head.revision
     const steps: Staged[] = []
@@ -90,6 +100,13 @@ export class CommitPlan {
     for (const { kind, key } of this.#applied) {
       const planned = this.#planned.get(nameOf(kind, key))
       if (planned) this.#options.index.set(kind, key, planned.slot)
+    }
+  }
+
+  #upcoming(): UpcomingState {
+    return {
+      isPresent: (kind, key) => this.#slot(kind, key, nameOf(kind, key)) !== undefined,
+      unheard: this.#applied,
     }
   }
 
