@@ -109,6 +109,17 @@ describe.skipIf(isGoMissing())('a plugin in another process', () => {
     })
   })
 
+  it('whose data file cannot be read, or whose type is another, is not loaded', async () => {
+    const dataFile = join(folder, 'missing.conf')
+    await expect(load('spy', { dataFile })).rejects.toMatchObject({
+      message: `failed to configure plugin "hostile": failed to load plugin data: open ${dataFile}: no such file or directory`,
+      cause: { code: 'ERR_PLUGIN_DATA' },
+    })
+    await expect(load('notifier', { type: 'Notifier' })).rejects.toThrow(
+      'failed to bind plugin "hostile": no supported plugin interface found in: ["spire.plugin.server.notifier.v1.Notifier" "spire.service.common.config.v1.Config"]',
+    )
+  })
+
   it('that is another program than its checksum says is not started', async () => {
     const wrong = createHash('sha256').update('another').digest('hex')
     await expect(load('spy', { checksum: wrong })).rejects.toMatchObject({
@@ -123,9 +134,10 @@ describe.skipIf(isGoMissing())('a plugin in another process', () => {
 
   it('that is not there, or is no program, says so', async () => {
     const missing = join(folder, 'missing')
-    await expect(load('spy', { command: missing })).rejects.toThrow(
-      `failed to launch plugin: fork/exec ${missing}: no such file or directory`,
-    )
+    await expect(load('spy', { command: missing })).rejects.toMatchObject({
+      message: `failed to load plugin "hostile": failed to launch plugin: fork/exec ${missing}: no such file or directory`,
+      cause: { code: 'ERR_PLUGIN_LAUNCH' },
+    })
     const text = join(folder, 'text')
     copyFileSync(new URL(import.meta.url), text)
     await expect(load('spy', { command: text })).rejects.toThrow('permission denied')

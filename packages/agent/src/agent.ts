@@ -18,6 +18,7 @@ import { type AgentPlugins, loadPlugins } from './plugins/catalog.ts'
 import { FileStorage } from './storage/file-storage.ts'
 import { initializeSync } from './sync/initialize.ts'
 import { keepInSync } from './sync/keep-in-sync.ts'
+import { SvidStorage } from './sync/store-svids.ts'
 import { agentHealthCheck } from './transport/agent-health.ts'
 import { measuredKeys, metricsIdentity } from './transport/agent-metrics.ts'
 import type { Endpoints } from './transport/endpoints.ts'
@@ -137,6 +138,7 @@ export class Agent implements AsyncDisposable {
     this.#closers.push(() => core.server[Symbol.dispose]())
     await this.#synchronize(core, establish)
     await this.#serve(core, plugins.workloadAttestors)
+    this.#storeSvids(core, plugins.svidStores)
     this.#ended = keepInSync(core, signal)
     this.#closers.push(() => this.#ended.catch(() => {}))
     // Whoever waits for `ended` hears of it; nobody having asked yet is no unhandled rejection.
@@ -207,6 +209,19 @@ export class Agent implements AsyncDisposable {
     this.#closers.push(async () => await plugins[Symbol.asyncDispose]())
     this.#plugins = plugins
     return plugins
+  }
+
+  /** Keeps the SVIDs of entries with `store_svid` where their workloads fetch them. */
+  #storeSvids({ cache }: AgentCore, stores: CoreOptions['plugins']['svidStores']): void {
+    const storage = new SvidStorage({
+      cache,
+      stores,
+      clock: this.#clock,
+      log: this.#log.with({ subsystem_name: 'svid_store_service' }),
+      metrics: this.#metrics,
+    })
+    const running = storage.run(this.#stopping.signal)
+    this.#closers.push(() => running)
   }
 
   async #startHealth(): Promise<void> {

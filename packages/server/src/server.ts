@@ -13,6 +13,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import { pushEncoder } from './api/push/convert.ts'
 import { AgentAttestation } from './attestation/attest-agent.ts'
 import { loadPolicy } from './authorization/load-policy.ts'
+import { BundleAnnouncements } from './bundle/bundle-announcements.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
 import type { AuthorityManager } from './ca/authority-manager.ts'
 import type { PublishJwtAuthority } from './ca/jwt-publisher.ts'
@@ -94,6 +95,7 @@ export class Server implements AsyncDisposable {
   #position: () => Position = () => ({ epoch: '', revision: 0 })
   readonly #hostServices = new ServerHostServices()
   #plugins: ServerPlugins | undefined
+  #announcements: BundleAnnouncements | undefined
   #endpoints: Endpoints | undefined
   #svid: ServerSvidRotator | undefined
   #metrics: Metrics = noMetrics
@@ -188,6 +190,7 @@ export class Server implements AsyncDisposable {
       const own = bundle.get()
       return own && { ...svid.current(), bundle: own }
     })
+    await this.#announce(plugins, bundle)
     const pending = new PendingEntries()
     const registry = measuredRegistry(this.#metrics, this.#registry)
     const registration = { registry, store, clock: this.#clock, pending }
@@ -305,6 +308,9 @@ export class Server implements AsyncDisposable {
         countReload(this.#metrics, changes, () => this.#registry.apply(changes)),
       )
       this.#push.changed(changes)
+      const { name } = this.#config.trustDomain
+      if (changes.some(({ kind, key }) => kind === 'bundle' && key === name))
+        this.#announcements?.changed()
       const cutter = this.#endpoints
       const findNode = (id: string): AttestedNode | undefined => this.#registry.nodes.find(id)
       if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock, findNode })
@@ -314,6 +320,20 @@ export class Server implements AsyncDisposable {
       await refuseUnimportedDatabase(dataStore, this.#configPath)
     }
     return measuredStore(this.#metrics, store)
+  }
+
+  /** Tells plugins of the own bundle: now, which they can refuse, and from now on. */
+  async #announce(plugins: ServerPlugins, bundle: OwnBundle): Promise<void> {
+    const announcements = new BundleAnnouncements({
+      bundle: () => bundle.get(),
+      notifiers: plugins.notifiers,
+      publishers: plugins.bundlePublishers,
+      clock: this.#clock,
+      log: this.#log,
+    })
+    await announcements.loaded(this.#stopping.signal)
+    this.#announcements = announcements
+    this.#run(announcements.run(this.#stopping.signal))
   }
 
   #authorities(plugins: ServerPlugins, store: Store, bundle: OwnBundle): ServerAuthorities {

@@ -97,10 +97,14 @@ describe('an entry', () => {
     expect([ids('uid:1'), ids('uid:2'), cache.entryCount]).toEqual([[], ['a'], 1])
   })
 
-  it('whose SVID is stored elsewhere is no identity of a workload', () => {
-    const { put, ids, wanted } = cacheOf()
+  it('whose SVID is stored elsewhere is no identity of a workload, and is signed all the same', () => {
+    const { put, ids, wanted, sign, cache } = cacheOf()
     put([entry('a', 'uid:1', { storeSvid: true })])
-    expect([ids('uid:1'), wanted()]).toEqual([[], []])
+    expect([ids('uid:1'), wanted()]).toEqual([[], ['a']])
+    sign('a')
+    expect([wanted(), cache.x509SvidCount, cache.storedX509SvidCount]).toEqual([[], 0, 1])
+    put([entry('a', 'uid:1', { revisionNumber: 1 })])
+    expect([ids('uid:1'), cache.findX509Svid('a')]).toEqual([['a'], undefined])
   })
 })
 

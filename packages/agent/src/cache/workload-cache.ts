@@ -43,6 +43,8 @@ export interface CacheChanges extends EntryChanges {
 export class WorkloadCache {
   readonly #entries = new Entries()
   readonly #svids = new X509Svids()
+  /** Of entries with `store_svid`: as many as there are, and none of a workload's. */
+  readonly #storedSvids = new Map<string, WorkloadX509Svid>()
   readonly #bundles: Bundles
   readonly #subscribers = new Subscribers()
   readonly #clock: Clock
@@ -70,6 +72,11 @@ export class WorkloadCache {
     return this.#svids.size
   }
 
+  /** How many SVIDs there are for entries with `store_svid`. */
+  get storedX509SvidCount(): number {
+    return this.#storedSvids.size
+  }
+
   get subscriberCount(): number {
     return this.#subscribers.size
   }
@@ -78,8 +85,15 @@ export class WorkloadCache {
     return this.#entries.values()
   }
 
-  x509Svids(): IterableIterator<readonly [string, WorkloadX509Svid]> {
-    return this.#svids.entries()
+  /** Those of workloads and those that are stored elsewhere. */
+  *x509Svids(): IterableIterator<readonly [string, WorkloadX509Svid]> {
+    yield* this.#svids.entries()
+    yield* this.#storedSvids
+  }
+
+  /** The SVID of an entry, if it is signed. */
+  findX509Svid(entryId: string): WorkloadX509Svid | undefined {
+    return this.#svids.find(entryId) ?? this.#storedSvids.get(entryId)
   }
 
   /** The entries for a workload, ascending by ID. */
@@ -114,12 +128,11 @@ export class WorkloadCache {
     const isOwnBundleChanged = this.#bundles.setOwn(state.ownBundle)
     const changedDomains = this.#bundles.replaceFederated(state.federatedBundles)
     const changes = this.#entries.replace(state.entries)
-    for (const { id } of changes.removed) {
-      this.#svids.delete(id)
-      this.#stale.delete(id)
+    for (const { id } of changes.removed) this.#drop(id)
+    for (const { before, after } of changes.updated) {
+      if (before.storeSvid !== after.storeSvid) this.#drop(after.id)
+      else if (before.revisionNumber !== after.revisionNumber) this.#stale.add(after.id)
     }
-    for (const { before, after } of changes.updated)
-      if (before.revisionNumber !== after.revisionNumber) this.#stale.add(after.id)
     this.#svids.trim(this.#maxX509Svids, this.#neededBySomebody())
     this.#generation++
     this.#notifyOf(changes, isOwnBundleChanged, changedDomains)
@@ -140,7 +153,8 @@ export class WorkloadCache {
     for (const [id, svid] of svids) {
       const entry = this.#entries.find(id)
       if (!entry) continue
-      this.#svids.set(id, svid)
+      if (entry.storeSvid) this.#storedSvids.set(id, svid)
+      else this.#svids.set(id, svid)
       if (entry.revisionNumber === svid.revisionNumber) this.#stale.delete(id)
       kept.push(id)
     }
@@ -151,41 +165,46 @@ export class WorkloadCache {
 
   /** Says that an entry's SVID is due for renewal; it is served until the new one is there. */
   markStale(entryId: string): void {
-    if (this.#svids.find(entryId)) this.#stale.add(entryId)
+    if (this.findX509Svid(entryId)) this.#stale.add(entryId)
   }
 
   /** Drops SVIDs that must not be served any more. Whoever waits with them gets the new ones when they are signed. */
   dropX509Svids(entryIds: readonly string[]): void {
-    for (const id of entryIds) {
-      this.#svids.delete(id)
-      this.#stale.delete(id)
-    }
+    for (const id of entryIds) this.#drop(id)
     this.#generation++
   }
 
-  /** What is to be signed: first what somebody waits for, then what is due, soonest expired first, then free room. */
+  /** What is to be signed: first what somebody waits for, then what is due, soonest expired first, then what is stored elsewhere, then free room. */
   wantedX509Svids(): readonly WantedSvid[] {
     const wanted = new Map<string, AgentEntry>()
     for (const set of this.#subscribers.sets())
       for (const entry of this.matching(set))
         if (!entry.storeSvid && !this.#svids.find(entry.id)) wanted.set(entry.id, entry)
     const due = [...this.#stale]
-      .map((id) => ({ id, expiresAtMs: this.#svids.find(id)?.notAfterMs ?? 0 }))
+      .map((id) => ({ id, expiresAtMs: this.findX509Svid(id)?.notAfterMs ?? 0 }))
       .sort((a, b) => a.expiresAtMs - b.expiresAtMs)
     for (const { id } of due) {
       const entry = this.#entries.find(id)
-      if (entry && this.#svids.find(id)) wanted.set(id, entry)
+      if (entry && this.findX509Svid(id)) wanted.set(id, entry)
     }
+    this.#addStored(wanted)
     this.#addPrefetched(wanted)
     return [...wanted.values()].map((entry) => ({
       entry,
-      expiresAtMs: this.#svids.find(entry.id)?.notAfterMs ?? 0,
+      expiresAtMs: this.findX509Svid(entry.id)?.notAfterMs ?? 0,
     }))
+  }
+
+  /** Whoever fetches a stored SVID does not wait here: all of them are signed. */
+  #addStored(wanted: Map<string, AgentEntry>): void {
+    for (const entry of this.#entries.values())
+      if (entry.storeSvid && !this.#storedSvids.has(entry.id)) wanted.set(entry.id, entry)
   }
 
   #addPrefetched(wanted: Map<string, AgentEntry>): void {
     let missing = 0
-    for (const id of wanted.keys()) if (!this.#svids.find(id)) missing++
+    for (const entry of wanted.values())
+      if (!entry.storeSvid && !this.#svids.find(entry.id)) missing++
     let room = this.#maxX509Svids - this.#svids.size - missing
     for (const entry of this.#entries.values()) {
       if (room <= 0) return
@@ -194,6 +213,12 @@ export class WorkloadCache {
       wanted.set(entry.id, entry)
       room--
     }
+  }
+
+  #drop(entryId: string): void {
+    this.#svids.delete(entryId)
+    this.#storedSvids.delete(entryId)
+    this.#stale.delete(entryId)
   }
 
   #neededBySomebody(): (entryId: string) => boolean {

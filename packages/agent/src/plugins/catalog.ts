@@ -12,6 +12,7 @@ import { PluginLoader } from '@mini-spire/runtime/plugin-host/plugin-loader'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
 import { ExternalNodeAttestor, nodeAttestorService } from './external/node-attestor-client.ts'
+import { ExternalSvidStore, svidStoreService } from './external/svid-store-client.ts'
 import {
   ExternalWorkloadAttestor,
   workloadAttestorService,
@@ -20,6 +21,7 @@ import { nodeAttestorBuiltIns } from './node-attestor/built-ins.ts'
 import { JoinTokenAttestor } from './node-attestor/join-token/join-token.ts'
 import type { NodeAttestor } from './node-attestor/node-attestor.ts'
 import { type NodeCredential, X509PopAttestor } from './node-attestor/x509-pop/x509-pop.ts'
+import type { SvidStore } from './svid-store/svid-store.ts'
 import {
   type AttestorSurroundings,
   workloadAttestorBuiltIns,
@@ -43,6 +45,8 @@ export interface AgentPlugins extends AsyncDisposable {
   readonly isKeyManagerInMemory: boolean
   readonly nodeAttestor: NodeAttestor
   readonly workloadAttestors: readonly WorkloadAttestor[]
+  /** By name: the type of the selectors of entries whose SVIDs they store. */
+  readonly svidStores: ReadonlyMap<string, SvidStore>
   /** Configures the plugins anew whose `plugin_data_file` has changed. */
   reconfigure(): Promise<void>
 }
@@ -99,6 +103,13 @@ const workloadAttestorType: PluginType<WorkloadAttestor> = {
   adapt: (plugin) => new ExternalWorkloadAttestor(plugin),
 }
 
+const svidStoreType: PluginType<SvidStore> = {
+  type: 'SVIDStore',
+  builtIns: new Map(),
+  service: svidStoreService,
+  adapt: (plugin) => new ExternalSvidStore(plugin),
+}
+
 /**
  * Loads and configures the enabled plugins.
  *
@@ -139,12 +150,14 @@ async function loadAll(
   const configured = exactlyOne('NodeAttestor', await all(nodeAttestorType))
   const attestors = await all(workloadAttestorType)
   if (attestors.length === 0) throw badCount('WorkloadAttestor', 'at least 1', 0)
+  const stores = await all(svidStoreType)
   const { joinToken } = surroundings
   return {
     keyManager,
     isKeyManagerInMemory: keyManager instanceof MemoryKeyManager,
     nodeAttestor: joinToken === '' ? configured : new JoinTokenAttestor({ token: joinToken }),
     workloadAttestors: attestors,
+    svidStores: new Map(stores.map((store) => [store.name, store])),
     reconfigure: () => loader.reconfigure(),
     [Symbol.asyncDispose]: () => loader[Symbol.asyncDispose](),
   }

@@ -4,7 +4,6 @@ export type PluginErrorCode =
   | 'ERR_PLUGIN_LAUNCH'
   | 'ERR_PLUGIN_CHECKSUM'
   | 'ERR_PLUGIN_HANDSHAKE'
-  | 'ERR_PLUGIN_INTERFACE'
   | 'ERR_PLUGIN_STOPPED'
   | 'ERR_PLUGIN_RESPONSE'
 
@@ -12,7 +11,6 @@ const kinds: Record<PluginErrorCode, ErrorKind> = {
   ERR_PLUGIN_LAUNCH: 'failed-precondition',
   ERR_PLUGIN_CHECKSUM: 'failed-precondition',
   ERR_PLUGIN_HANDSHAKE: 'failed-precondition',
-  ERR_PLUGIN_INTERFACE: 'unimplemented',
   ERR_PLUGIN_STOPPED: 'unavailable',
   ERR_PLUGIN_RESPONSE: 'internal',
 }

@@ -277,7 +277,7 @@ function hashOf(text: string): string {
 
 function loadFailure(log: Logger, name: string, error: unknown): CatalogError {
   const why =
-    error instanceof PluginError && error.code !== 'ERR_PLUGIN_INTERFACE'
+    error instanceof PluginError
       ? `failed to launch plugin: ${error.message}`
       : messageOf(error)
   log.error('Failed to load plugin', { error: why })

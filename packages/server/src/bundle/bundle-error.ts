@@ -8,6 +8,7 @@ export type BundleErrorCode =
   | 'ERR_BUNDLE_AUTHORITY_TAINTED'
   | 'ERR_BUNDLE_AUTHORITY_UNTAINTED'
   | 'ERR_BUNDLE_PRUNE_REFUSED'
+  | 'ERR_BUNDLE_NOTIFIER_REFUSED'
 
 const kinds: Record<BundleErrorCode, ErrorKind> = {
   ERR_BUNDLE_NOT_FOUND: 'not-found',
@@ -17,9 +18,10 @@ const kinds: Record<BundleErrorCode, ErrorKind> = {
   ERR_BUNDLE_AUTHORITY_TAINTED: 'invalid-argument',
   ERR_BUNDLE_AUTHORITY_UNTAINTED: 'invalid-argument',
   ERR_BUNDLE_PRUNE_REFUSED: 'failed-precondition',
+  ERR_BUNDLE_NOTIFIER_REFUSED: 'failed-precondition',
 }
 
-/** A change of the own trust bundle that does not happen; with the texts that SPIRE's store gives. */
+/** A change of the own trust bundle that does not happen, or one that a plugin does not accept; with the texts that SPIRE's store gives. */
 export class OwnBundleError extends SpiffeError<BundleErrorCode> {
   override get kind(): ErrorKind {
     return kinds[this.code]

@@ -59,7 +59,7 @@ export class DebugApi {
       lastSyncSuccess: BigInt(Math.floor((lastSync()?.getTime() ?? 0) / 1000)),
       cachedX509SvidsCount: cache.x509SvidCount,
       cachedJwtSvidsCount: jwtSvids.size,
-      cachedSvidstoreX509SvidsCount: 0,
+      cachedSvidstoreX509SvidsCount: cache.storedX509SvidCount,
     }
     this.#answer = { madeMs: nowMs, svid, info }
     return info
