@@ -1,6 +1,7 @@
+import { X509Certificate } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { watch } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect } from 'vitest'
 import { AgentDeployment, ServerDeployment } from './deployment.ts'
 import { type Program, type Programs, runProgram, type Scene } from './processes.ts'
@@ -44,6 +45,7 @@ export class PluginScenario {
     DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${scene.path('server')}/datastore.sqlite3" } }
     ${block('KeyManager', 'held', 'server-key-manager', '')}
     ${block('UpstreamAuthority', 'above', 'upstream-authority', '')}
+    ${block('CredentialComposer', 'mark', 'credential-composer', '')}
     ${block('NodeAttestor', 'tofu', 'server-node-attestor', `plugin_data_file = "${scene.path('tofu.conf')}"`)}
     ${block('Notifier', 'witness', 'notifier', `plugin_data { ${settings} }`)}
     ${block('BundlePublisher', 'shelf', 'bundle-publisher', `plugin_data { ${settings} }`)}
@@ -141,12 +143,18 @@ async function expectWorkload(
     ...['-selector', 'look:value:blue', '-selector', 'look:has-pid:true'],
   )
   await agent.daemon.waitFor(/Entry created|Creating X509-SVID/)
-  const fetch = ['api', 'fetch', 'x509', '-socketPath', agent.socket, '-timeout', '30s']
-  for (let tries = 0; ; tries++) {
-    const { stdout } = runProgram(program, fetch)
-    if (stdout.includes(id)) return
-    if (tries > 100) throw new Error(`not served: ${stdout}`)
+  const flags = ['-socketPath', agent.socket, '-timeout', '30s']
+  const folder = dirname(agent.config)
+  const fetch = ['api', 'fetch', 'x509', ...flags, '-write', folder]
+  for (let tries = 0; !runProgram(program, fetch).stdout.includes(id); tries++) {
+    if (tries > 100) throw new Error('not served')
   }
+  const svid = new X509Certificate(readFileSync(join(folder, 'svid.0.pem')))
+  expect(svid.subject).toContain('CN=composed')
+  const fetchJwt = ['api', 'fetch', 'jwt', ...flags, '-audience', 'a', '-output', 'json']
+  const [{ svids }] = JSON.parse(runProgram(program, fetchJwt).stdout)
+  const claims = Buffer.from(svids[0].svid.split('.')[1], 'base64url').toString()
+  expect(JSON.parse(claims)).toMatchObject({ sub: id, aud: ['a'], composed: 'yes' })
 }
 
 async function expectStored(scenario: PluginScenario): Promise<void> {

@@ -24,7 +24,7 @@ import type { ResolvedServerConfig } from './config/resolved-config.ts'
 import type { BundleManager } from './federation/bundle-manager.ts'
 import { refuseIncompleteImport } from './import/import-marker.ts'
 import { refuseUnimportedDatabase } from './import/refuse-spire-database.ts'
-import { Issuer } from './issuance/issuer.ts'
+import type { Issuer } from './issuance/issuer.ts'
 import type { AttestedNode } from './model/attested-node.ts'
 import { loadPlugins, type ServerPlugins } from './plugins/catalog.ts'
 import { ServerHostServices } from './plugins/host-services/server-host-services.ts'
@@ -45,8 +45,13 @@ import {
 } from './transport/datastore-metrics.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
 import { Federation } from './transport/federation.ts'
-import { type ServerAuthorities, serverAuthorities } from './transport/server-authorities.ts'
+import {
+  type ServerAuthorities,
+  type ServerAuthoritiesOptions,
+  serverAuthorities,
+} from './transport/server-authorities.ts'
 import { type ServerHealthOptions, serverHealthChecks } from './transport/server-health.ts'
+import { serverIssuer } from './transport/server-issuer.ts'
 import { measuredSigner } from './transport/server-metrics.ts'
 import { ServerSvidRotator } from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
@@ -157,6 +162,12 @@ export class Server implements AsyncDisposable {
     await this.stop()
   }
 
+  /** What most parts are made with. */
+  get #common(): Pick<ServerAuthoritiesOptions, 'config' | 'metrics' | 'clock' | 'log'> {
+    const config = this.#config
+    return { config, metrics: this.#metrics, clock: this.#clock, log: this.#log }
+  }
+
   async #start(): Promise<EndpointAddresses> {
     const { trustDomain, dataDir } = this.#config
     await mkdir(dataDir, { recursive: true, mode: 0o755 })
@@ -182,7 +193,7 @@ export class Server implements AsyncDisposable {
     const made = this.#authorities(plugins, store, bundle)
     const { authorities, upstream } = made
     await authorities.start()
-    const issuer = this.#issuer(made, store)
+    const issuer = serverIssuer(made, store, this.#common)
     const svid = this.#svidRotator(issuer)
     await svid.start()
     this.#svid = svid
@@ -337,38 +348,11 @@ export class Server implements AsyncDisposable {
   }
 
   #authorities(plugins: ServerPlugins, store: Store, bundle: OwnBundle): ServerAuthorities {
-    const made = serverAuthorities({
-      config: this.#config,
-      plugins,
-      registry: this.#registry,
-      store,
-      bundle,
-      metrics: this.#metrics,
-      clock: this.#clock,
-      log: this.#log,
-    })
+    const registry = this.#registry
+    const made = serverAuthorities({ ...this.#common, plugins, registry, store, bundle })
     const { upstream } = made
     if (upstream) this.#closers.push(async () => await upstream[Symbol.asyncDispose]())
     return made
-  }
-
-  #issuer({ authorities, composers }: ServerAuthorities, store: Store): Issuer {
-    const { trustDomain, defaultX509SvidTtlMs, defaultJwtSvidTtlMs, agentTtlMs } = this.#config
-    return new Issuer({
-      trustDomain,
-      authorities,
-      composers,
-      issuanceLog: store.issuance,
-      clock: this.#clock,
-      jwtIssuer: this.#config.jwtIssuer,
-      onSigned: (kind) => this.#metrics.count(['server_ca', 'sign', kind]),
-      ttls: {
-        x509SvidTtlSeconds: defaultX509SvidTtlMs / 1000,
-        jwtSvidTtlSeconds: defaultJwtSvidTtlMs / 1000,
-        agentSvidTtlSeconds: (agentTtlMs ?? defaultX509SvidTtlMs) / 1000,
-        caTtlSeconds: this.#config.caTtlMs / 1000,
-      },
-    })
   }
 
   #svidRotator(issuer: Issuer): ServerSvidRotator {

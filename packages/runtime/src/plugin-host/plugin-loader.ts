@@ -277,9 +277,7 @@ function hashOf(text: string): string {
 
 function loadFailure(log: Logger, name: string, error: unknown): CatalogError {
   const why =
-    error instanceof PluginError
-      ? `failed to launch plugin: ${error.message}`
-      : messageOf(error)
+    error instanceof PluginError ? `failed to launch plugin: ${error.message}` : messageOf(error)
   log.error('Failed to load plugin', { error: why })
   const code = error instanceof CatalogError ? error.code : 'ERR_PLUGIN_LOAD'
   return new CatalogError(code, `failed to load plugin ${quoteGo(name)}: ${why}`, { cause: error })
