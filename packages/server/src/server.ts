@@ -319,9 +319,7 @@ export class Server implements AsyncDisposable {
         countReload(this.#metrics, changes, () => this.#registry.apply(changes)),
       )
       this.#push.changed(changes)
-      const { name } = this.#config.trustDomain
-      if (changes.some(({ kind, key }) => kind === 'bundle' && key === name))
-        this.#announcements?.changed()
+      this.#announcements?.follow(changes)
       const cutter = this.#endpoints
       const findNode = (id: string): AttestedNode | undefined => this.#registry.nodes.find(id)
       if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock, findNode })
@@ -336,6 +334,7 @@ export class Server implements AsyncDisposable {
   /** Tells plugins of the own bundle: now, which they can refuse, and from now on. */
   async #announce(plugins: ServerPlugins, bundle: OwnBundle): Promise<void> {
     const announcements = new BundleAnnouncements({
+      trustDomain: this.#config.trustDomain,
       bundle: () => bundle.get(),
       notifiers: plugins.notifiers,
       publishers: plugins.bundlePublishers,

@@ -51,7 +51,7 @@ function announcements(
   notifiers: readonly Notifier[],
   publishers: readonly BundlePublisher[] = [],
 ): BundleAnnouncements {
-  const options = { bundle: () => bundle, notifiers, publishers, clock, log: silentLogger }
+  const options = { trustDomain, bundle: () => bundle, notifiers, publishers, clock, log: silentLogger }
   return new BundleAnnouncements(options)
 }
 
@@ -79,13 +79,18 @@ describe('a notifier', () => {
 
   it('hears of the loaded bundle, and then of changes only', async () => {
     const announced = announcements([new FakeNotifier()])
-    announced.changed()
+    announced.follow([{ kind: 'bundle', key: 'example.org' }])
     await announced.loaded(stop.signal)
     const running = announced.run(stop.signal)
     await settled()
+    announced.follow([
+      { kind: 'bundle', key: 'foreign.example' },
+      { kind: 'entry', key: 'example.org' },
+    ])
+    await settled()
     expect(told).toEqual(['loaded 1'])
     bundle = withSequence(2)
-    announced.changed()
+    announced.follow([{ kind: 'bundle', key: 'example.org' }])
     await settled()
     expect(told).toEqual(['loaded 1', 'updated 2'])
     stop.abort()
@@ -97,10 +102,10 @@ describe('a notifier', () => {
     const announced = announcements([notifier])
     const running = announced.run(stop.signal)
     notifier.failure = new Error('not now')
-    announced.changed()
+    announced.follow([{ kind: 'bundle', key: 'example.org' }])
     await settled()
     bundle = withSequence(2)
-    announced.changed()
+    announced.follow([{ kind: 'bundle', key: 'example.org' }])
     await settled()
     expect(told).toEqual(['updated 1', 'updated 2'])
     stop.abort()
@@ -116,7 +121,7 @@ describe('a bundle publisher', () => {
     const running = announced.run(stop.signal)
     await settled()
     expect(told).toEqual([])
-    announced.changed()
+    announced.follow([{ kind: 'bundle', key: 'example.org' }])
     await settled()
     clock.advance(29_999)
     await settled()
@@ -134,7 +139,7 @@ describe('a bundle publisher', () => {
     const announced = announcements([new FakeNotifier()], [new FakePublisher()])
     await announced.loaded(stop.signal)
     const running = announced.run(stop.signal)
-    announced.changed()
+    announced.follow([{ kind: 'bundle', key: 'example.org' }])
     await settled()
     expect(told).toEqual([])
     stop.abort()

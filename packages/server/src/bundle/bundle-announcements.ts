@@ -1,9 +1,11 @@
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import type { BundlePublisher } from '../plugins/bundle-publisher/bundle-publisher.ts'
 import type { Notifier } from '../plugins/notifier/notifier.ts'
+import type { AppliedChange } from '../store/store.ts'
 import { OwnBundleError } from './bundle-error.ts'
 
 /** Publishers are asked this often, also when nothing has changed: one that failed tries again. */
@@ -11,6 +13,7 @@ const publishIntervalMs = 30_000
 
 /** Options of {@link BundleAnnouncements}. */
 export interface BundleAnnouncementsOptions {
+  readonly trustDomain: TrustDomain
   /** The own bundle as it is when asked; undefined before the first authority. */
   readonly bundle: () => TrustBundle | undefined
   readonly notifiers: readonly Notifier[]
@@ -52,8 +55,10 @@ export class BundleAnnouncements {
     )
   }
 
-  /** Says that the own bundle is another one now. */
-  changed(): void {
+  /** Looks whether changes of the store are about the own bundle. */
+  follow(changes: readonly Pick<AppliedChange, 'kind' | 'key'>[]): void {
+    const { name } = this.#options.trustDomain
+    if (!changes.some(({ kind, key }) => kind === 'bundle' && key === name)) return
     this.#hasChanged = { notify: true, publish: true }
     this.#wake.notify()
     this.#wake.publish()
