@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { createClient, openUnixChannel } from '@mini-spire/runtime/grpc/client'
 import { AgentService } from '@mini-spire/runtime/proto/spire/api/server/agent/v1/agent'
@@ -32,6 +33,24 @@ describe('a server process', () => {
       await waiting
     },
   )
+
+  it('that waits for its upstream authority stops when it is told to', async () => {
+    await using scene = new Scene()
+    const first = await ServerDeployment.start(scene)
+    await first.daemon.stop()
+    const config = scene.path('waiting.conf')
+    const upstream = `UpstreamAuthority "spire" { plugin_data {
+      server_address = "127.0.0.1" server_port = "1" workload_api_socket = "${scene.path('nobody.sock')}"
+    } }`
+    const file = readFileSync(first.config, 'utf8')
+    writeFileSync(config, file.replace('plugins {', `plugins {\n${upstream}`))
+    const args = ['run', '-config', config, '-dataDir', scene.makeFolder('waiting')]
+    const waiting = scene.start(ours.server, args)
+    await waiting.waitFor('The Workload API that gives this server its identity has failed')
+    expect(await waiting.stop()).toBe(0)
+    expect(waiting.output).toContain('msg="Server stopped gracefully"')
+    expect(waiting.output).not.toContain('Server crashed')
+  })
 
   it('says why it cannot start, ends with exit code 1, and leaves its store whole', async () => {
     await using scene = new Scene()

@@ -91,7 +91,7 @@ describe('a server below a CA on disk', () => {
     )
     const old = before.upstream_authority_subject_key_id
     server.must('upstreamauthority', 'taint', '-subjectKeyID', old)
-    await agent.daemon.waitFor('Replacing X509-SVIDs of a tainted authority')
+    await agent.daemon.waitFor('Tainted X.509 SVIDs')
     expect(verifiedByOpenssl(scene, agent)).toContain(': OK')
     server.must('upstreamauthority', 'revoke', '-subjectKeyID', old)
     expect(readFileSync(server.writeBundle(), 'utf8')).toBe(

@@ -29,6 +29,9 @@ export async function runServer(
   })
   const server = new Server(config, options)
   using _ = onReconfigureSignal(() => void server.reconfigure())
+  // A start may wait for others, such as an upstream authority's Workload API.
+  const giveUp = (): void => void server.stop()
+  signal.addEventListener('abort', giveUp, { once: true })
   try {
     await server.start()
   } catch (error) {

@@ -8,6 +8,7 @@ import { startHealth } from '@mini-spire/runtime/health/start-health'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
+import { Turns } from '@mini-spire/runtime/turns'
 import type { X509BundleSource } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { pushEncoder } from './api/push/convert.ts'
@@ -56,6 +57,7 @@ import { measuredSigner } from './transport/server-metrics.ts'
 import { ServerSvidRotator } from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
+import { stopParts } from './transport/stop-parts.ts'
 import { TrustChanges } from './transport/trust-changes.ts'
 import { runUpkeep, type UpkeepOptions } from './transport/upkeep.ts'
 
@@ -95,6 +97,7 @@ export class Server implements AsyncDisposable {
   readonly #push: PushHub
   readonly #trust: TrustChanges
   readonly #stopping = new AbortController()
+  readonly #stops = new Turns()
   /** What has to be undone, in the order in which it was done. */
   readonly #closers: (() => Promise<unknown>)[] = []
   #position: () => Position = () => ({ epoch: '', revision: 0 })
@@ -144,13 +147,8 @@ export class Server implements AsyncDisposable {
   /** Stops serving: calls under way get a moment, what was acknowledged is on disk. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    for (const close of this.#closers.splice(0).reverse()) {
-      try {
-        await close()
-      } catch (error) {
-        this.#log.error('Failed to stop a part of the server', { error: messageOf(error) })
-      }
-    }
+    // Whoever asks second waits for the first: a start that is given up stops too.
+    await this.#stops.run(() => stopParts(this.#closers.splice(0).reverse(), this.#log))
   }
 
   /** Configures the plugins anew whose `plugin_data_file` has changed; failures are logged. */
