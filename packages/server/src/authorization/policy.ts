@@ -91,6 +91,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly Grant[]>>>
     FindAgents: operators,
     AwaitAgents: operators,
   },
+  'minispire.api.server.federation.v1.Federation': { ListFederationHealth: operators },
   'grpc.health.v1.Health': { Check: ['local'], List: ['local'], Watch: ['local'] },
 }
 

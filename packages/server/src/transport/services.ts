@@ -6,6 +6,7 @@ import { agentService } from '../api/agent/service.ts'
 import { bundleService } from '../api/bundle/service.ts'
 import { debugService } from '../api/debug/service.ts'
 import { entryService } from '../api/entry/service.ts'
+import { federationService } from '../api/federation/service.ts'
 import { healthService } from '../api/health/service.ts'
 import { localAuthorityService } from '../api/localauthority/service.ts'
 import { loggerService } from '../api/logger/service.ts'
@@ -121,5 +122,6 @@ function sharedServices(options: ServicesOptions): EndpointsOptions['services'] 
     }),
     localAuthorityService({ authorities: options.authorities }),
     trustDomainService({ trustDomain, state: { registry, store }, follower: bundleManager }),
+    federationService({ health: () => bundleManager.health() }),
   ]
 }
