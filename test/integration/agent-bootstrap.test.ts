@@ -114,4 +114,28 @@ describe('when the authority of the server was replaced', () => {
       expect(server.count('AttestAgent')).toBe(2)
     },
   )
+
+  it('an agent that may bootstrap again tells a false server nothing, and comes back to the true one', async () => {
+    const rebootstrap = { rebootstrapMode: 'always', rebootstrapDelayMs: 300 } as const
+    const agent = makeAgent(rebootstrap)
+    await agent.start()
+    const trueCa = server.ca
+    await replaceCa()
+    const callsBefore = server.calls.length
+    await expect(agent.ended).rejects.toMatchObject({ code: 'ERR_SHUTDOWN_TO_REBOOTSTRAP' })
+    await agent.stop()
+    lines.length = 0
+    const again = makeAgent(rebootstrap)
+    const started = again.start()
+    await expect
+      .poll(() => lines.join(''), { timeout: 10_000 })
+      .toContain('Failed to retrieve attestation result')
+    expect(lines.join('')).toContain('x509: certificate signed by unknown authority')
+    expect(server.calls.slice(callsBefore)).toEqual([])
+    await server.stop()
+    server.ca = trueCa
+    await server.start()
+    await started
+    expect(await servedPath()).toBe('/web')
+  })
 })

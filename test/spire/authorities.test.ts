@@ -1,6 +1,8 @@
+import { mkdirSync, rmSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
 import { ForcedRotation } from '../kit/forced-rotation.ts'
+import { makeNodeCertificate } from '../kit/node-certificate.ts'
 import { ours, type Program, Scene } from '../kit/processes.ts'
 import {
   agentIds,
@@ -139,6 +141,49 @@ describe.skipIf(skipped)('localauthority', () => {
       const [expected = []] = walks
       expect(expected.length).toBeGreaterThan(20)
       for (const seen of walks) expect(seen).toEqual(expected)
+    },
+  )
+})
+
+describe.skipIf(skipped)('a server that lost everything', () => {
+  it.each(pairings())(
+    '%s: an agent that may bootstrap again comes back by itself',
+    async (_, serverProgram, agentProgram) => {
+      await using scene = new Scene()
+      const node = makeNodeCertificate(scene.folder, 'node')
+      const folder = scene.path('server')
+      const server = await ServerDeployment.start(scene, {
+        program: serverProgram,
+        plugins: `
+    DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${folder}/datastore.sqlite3" } }
+    KeyManager "disk" { plugin_data { keys_path = "${folder}/keys.json" } }
+    NodeAttestor "x509pop" { plugin_data { ca_bundle_path = "${node.ca}" } }`,
+      })
+      const agent = await AgentDeployment.start(scene, server, {
+        program: agentProgram,
+        args: [],
+        settings: `
+    rebootstrap_mode = "always"
+    rebootstrap_delay = "1s"
+    ${agentSettings}`,
+        plugins: `
+    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
+    KeyManager "disk" { plugin_data { directory = "${scene.path('agent')}" } }
+    WorkloadAttestor "unix" { plugin_data { } }`,
+      })
+      const [agentId = ''] = agentIds(server)
+      await server.daemon.stop()
+      rmSync(folder, { recursive: true, force: true })
+      mkdirSync(folder)
+      await server.restart()
+      expect(await agent.daemon.ended).toBe(1)
+      expect(agent.daemon.output).toMatch(/rebootstrapping|needs to rebootstrap/)
+      expect(agentIds(server)).toEqual([])
+      server.writeBundle()
+      await agent.restart()
+      expect(agentIds(server)).toEqual([agentId])
+      const id = registerUser(server, agentId, '/back')
+      expect(fetchUntilServed(agent, ours.agent, 'x509').stdout).toContain(id)
     },
   )
 })
