@@ -51,7 +51,14 @@ function announcements(
   notifiers: readonly Notifier[],
   publishers: readonly BundlePublisher[] = [],
 ): BundleAnnouncements {
-  const options = { trustDomain, bundle: () => bundle, notifiers, publishers, clock, log: silentLogger }
+  const options = {
+    trustDomain,
+    bundle: () => bundle,
+    notifiers,
+    publishers,
+    clock,
+    log: silentLogger,
+  }
   return new BundleAnnouncements(options)
 }
 
