@@ -116,6 +116,7 @@ export async function playPlugins(
   const { server } = scenario
   const loaded = await scenario.written('notified.jsonl', ({ event }) => event === 'loaded')
   expect(loaded).toMatchObject({ trustDomain: 'example.org', hasKey: true })
+  expectValidated(scenario, programs.server)
   const agent = await scenario.startAgent('agent', 'node-1')
   expect(server.daemon.output).toMatch(/msg="Trusting on first use".*node=node-1/)
   expect(server.must('agent', 'list')).toContain('spiffe://example.org/spire/agent/tofu/node-1')
@@ -128,6 +129,22 @@ export async function playPlugins(
   await server.daemon.stop()
   expect(server.daemon.output).toMatch(/msg="Plugin unloaded"/)
   expect(scenario.pluginProcesses()).toEqual([])
+}
+
+/** The configuration is shown to the plugins, which say what they have against it. */
+function expectValidated({ scene, server }: PluginScenario, program: Program): void {
+  const validate = ['validate', '-config', server.config]
+  expect(runProgram(program, validate)).toMatchObject({
+    status: 0,
+    stdout: 'SPIRE server configuration file is valid.\n',
+  })
+  writeFileSync(scene.path('tofu.conf'), 'refused = "not like this"')
+  expect(runProgram(program, validate)).toMatchObject({
+    status: 1,
+    stderr:
+      'SPIRE server configuration file is invalid.\nValidation errors:\n\tNodeAttestor "tofu":\n\t\tnot like this\n',
+  })
+  writeFileSync(scene.path('tofu.conf'), 'value = "first"')
 }
 
 const parent = 'spiffe://example.org/spire/agent/tofu/node-1'

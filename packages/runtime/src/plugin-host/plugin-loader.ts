@@ -83,6 +83,25 @@ export class PluginLoader implements AsyncDisposable {
       : await this.#loadExternal(config, source, { log, fields })
   }
 
+  /**
+   * Starts an external plugin, shows it its configuration, and ends it.
+   *
+   * @param service full name of the service that it needs to have
+   * @returns what the plugin has against the configuration
+   * @throws {CatalogError} `ERR_PLUGIN_LOAD` when it cannot be started or is of another type
+   */
+  async validate(config: PluginConfig, service: string): Promise<readonly string[]> {
+    const fields = fieldsOf(config)
+    const log = this.#options.log.with(fields)
+    const plugin = await this.#start(config, log, fields)
+    try {
+      bind(plugin, service, log)
+      return await this.#notesOf(config, plugin)
+    } finally {
+      await plugin.unload()
+    }
+  }
+
   /** Says of a plugin that the daemon does without that it is there. */
   noteBuiltIn(config: PluginConfig): void {
     const log = this.#options.log.with(fieldsOf(config))
@@ -196,6 +215,18 @@ export class PluginLoader implements AsyncDisposable {
       return await configureFromFile(dataFile, (text) => this.#configure(plugin, text))
     await this.#configure(plugin, printHcl(data))
     return undefined
+  }
+
+  async #notesOf(config: PluginConfig, plugin: ExternalPlugin): Promise<readonly string[]> {
+    if (!plugin.isConfigurable) return []
+    const { data, dataFile } = config
+    try {
+      const hcl = dataFile === undefined ? printHcl(data) : await readData(dataFile)
+      const { trustDomain } = this.#options
+      return (await plugin.validate({ trustDomain, hcl }))?.notes ?? []
+    } catch (error) {
+      return [messageOf(error)]
+    }
   }
 
   async #configure(plugin: ExternalPlugin, hcl: string): Promise<void> {

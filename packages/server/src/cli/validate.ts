@@ -10,6 +10,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import { loadServerConfig } from '../config/load.ts'
 import { serverPluginKinds } from '../config/plugin-kinds.ts'
 import type { ResolvedServerConfig } from '../config/resolved-config.ts'
+import type { ExternalProblem } from '../plugins/validate-external.ts'
 import { type RunFlagValues, runFlags } from './run-flags.ts'
 
 /** `validate`: reads the configuration as `run` does, and says what is wrong with it. Binds and connects nothing. */
@@ -53,19 +54,23 @@ async function checkCatalog(
   { plugins, trustDomain }: ResolvedServerConfig,
   terminal: Terminal,
 ): Promise<number> {
+  const { environment } = terminal
+  const external: ExternalProblem[] = []
   try {
     checkPluginNames(plugins, serverPluginKinds)
+    if (plugins.some(({ isEnabled, command }) => isEnabled && command !== '')) {
+      const { validateExternalPlugins } = await import('../plugins/validate-external.ts')
+      external.push(...(await validateExternalPlugins(plugins, { trustDomain, environment })))
+    }
   } catch (error) {
     // Without a line end, as in SPIRE.
     terminal.err(`Could not validate configuration file: ${messageOf(error)}`)
     return 1
   }
   const { checkPluginData } = await import('../plugins/check-data.ts')
-  const { environment } = terminal
+  const found = [...external, ...checkPluginData(plugins, { trustDomain, environment })]
   const problems = [
-    ...checkPluginData(plugins, { trustDomain, environment }).map(
-      ({ type, name, problem }) => `\t${type} "${name}":\n\t\t${problem}\n`,
-    ),
+    ...found.map(({ type, name, problem }) => `\t${type} "${name}":\n\t\t${problem}\n`),
     ...countProblems(plugins, serverPluginKinds).map(
       ({ type, problem }) => `\t${type}:\n\t\tconstraint not satisfied: ${problem}\n`,
     ),
