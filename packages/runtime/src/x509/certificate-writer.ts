@@ -94,7 +94,9 @@ export class CertificateWriter {
   #encode(fields: CertificateFields): Buffer {
     const { subject, publicKey, extraExtensions } = fields
     const usual = this.#usualExtensions(fields)
-    const extensions = extraExtensions?.length ? withExtensions(usual, extraExtensions) : usual
+    const extensions = extraExtensions?.length
+      ? [withExtensions(Buffer.concat(usual), extraExtensions)]
+      : usual
     return derSequence(
       version3,
       derUnsigned(fields.serialNumber),
@@ -102,18 +104,23 @@ export class CertificateWriter {
       derSequence(derTime(fields.notBeforeSeconds), derTime(fields.notAfterSeconds)),
       subject,
       publicKey.spki,
-      derElement(extensionsTag, derSequence(extensions)),
+      derElement(extensionsTag, derSequence(...extensions)),
     )
   }
 
-  #usualExtensions({ subject, publicKey, uri, dnsNames }: CertificateFields): Buffer {
+  #usualExtensions({
+    subject,
+    publicKey,
+    uri,
+    dnsNames,
+  }: CertificateFields): readonly Uint8Array[] {
     const isSubjectEmpty = subject.length === emptyNameLength
-    return Buffer.concat([
+    return [
       this.#beforeKeyId,
       subjectKeyIdentifier(keyIdentifier(publicKey)),
       this.#afterKeyId,
       subjectAltNames({ dnsNames, uris: [uri] }, isSubjectEmpty),
-    ])
+    ]
   }
 
   #assemble(tbs: Buffer, signature: Uint8Array): Buffer {

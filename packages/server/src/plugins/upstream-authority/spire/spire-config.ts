@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
+import { pqKemReason } from '@mini-spire/runtime/config/refused-keys'
+import { hasPqKem } from '@mini-spire/runtime/pq-kem'
 import { UpstreamAuthorityError } from '../upstream-authority-error.ts'
 
 const schema = {
@@ -22,6 +24,8 @@ export interface UpstreamServerAddress {
   readonly port: number
   /** `unix://` and the absolute path of a Workload API socket. */
   readonly workloadApi: string
+  /** Speaks to no server without a post-quantum key exchange. */
+  readonly requiresPqKem: boolean
 }
 
 /**
@@ -39,11 +43,13 @@ export function readSpireConfig(data: Node | undefined): UpstreamServerAddress {
       'configuration: workload_api_named_pipe_name is not supported on this platform; please use workload_api_socket instead',
     )
   if (config.workload_api_socket === '') throw refused('workload_api_socket is required')
-  if (requiresPqKem) throw refused('experimental.require_pq_kem is not supported by mini-spire yet')
+  if (requiresPqKem && !hasPqKem())
+    throw refused(`experimental.require_pq_kem cannot be honoured: ${pqKemReason}`)
   return {
     address: config.server_address,
     port: readPort(config.server_port),
     workloadApi: `unix://${resolve(config.workload_api_socket)}`,
+    requiresPqKem,
   }
 }
 

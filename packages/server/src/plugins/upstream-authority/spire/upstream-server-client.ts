@@ -72,6 +72,7 @@ export class UpstreamServerClient implements AsyncDisposable {
     const channel = openSvidChannel({
       address: server.address,
       port: server.port,
+      requiresPqKem: server.requiresPqKem,
       svid: () => {
         const { privateKey: key, chain } = source.getX509Svid()
         return { key, chain: chain.map(({ raw }) => raw) }
