@@ -14,12 +14,17 @@ const daemons = {
 const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
-      suite('unit', [
-        'packages/*/src/**/*.test.ts',
-        'test/kit/**/*.test.ts',
-        'test/vectors/**/*.test.ts',
-        'test/wire/**/*.test.ts',
-      ]),
+      suite(
+        'unit',
+        [
+          'packages/*/src/**/*.test.ts',
+          'test/kit/**/*.test.ts',
+          'test/vectors/**/*.test.ts',
+          'test/wire/**/*.test.ts',
+        ],
+        // A hang is a failure, a busy machine is not.
+        { testTimeout: 60_000, hookTimeout: 60_000 },
+      ),
       suite('tidy', ['test/tidy/**/*.test.ts']),
       suite('integration', ['test/integration/**/*.test.ts', 'test/model/**/*.test.ts'], daemons),
       suite('cli', ['test/cli/**/*.test.ts'], daemons),

@@ -81,6 +81,11 @@ function resolveEndpoint(keys: EndpointKeys, dataDir: string, log: Logger): Bund
   }
   const profile = resolveEndpointProfile(keys, dataDir, log)
   const address = isIP(keys.address) === 0 ? undefined : keys.address
+  if (address === undefined && keys.address !== '') {
+    log.warn('Bundle endpoint address is not an IP address; all addresses are listened on', {
+      address: keys.address,
+    })
+  }
   return { address, port: keys.port, refreshHintMs, profile }
 }
 

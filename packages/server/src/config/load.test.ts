@@ -302,6 +302,10 @@ describe('a server configuration is accepted', () => {
       'experimental { sql_transaction_timeout = "1s" }',
       'experimental.sql_transaction_timeout is deprecated, use experimental.event_timeout instead',
     ],
+    [
+      'federation { bundle_endpoint { address = "localhost" profile "https_spiffe" {} } }',
+      'Bundle endpoint address is not an IP address; all addresses are listened on',
+    ],
   ])('with a warning: %s', async (keys, warning) => {
     const { config, lines } = await withKeys(keys)
     await config
