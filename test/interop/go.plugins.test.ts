@@ -1,6 +1,6 @@
-import { describe, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { goPlugins, isGoMissing } from '../kit/peers.ts'
-import { playPlugins } from '../kit/plugin-scenario.ts'
+import { PluginScenario, playPlugins } from '../kit/plugin-scenario.ts'
 import { ours, Scene } from '../kit/processes.ts'
 
 describe.skipIf(isGoMissing())("plugins built with SPIRE's plugin SDK", () => {
@@ -8,4 +8,12 @@ describe.skipIf(isGoMissing())("plugins built with SPIRE's plugin SDK", () => {
     await using scene = new Scene()
     await playPlugins(scene, ours, await goPlugins())
   }, 240_000)
+
+  it('end with their daemon, also when it is killed', async () => {
+    await using scene = new Scene()
+    const scenario = await PluginScenario.start(scene, ours, await goPlugins())
+    expect(scenario.pluginProcesses().length).toBeGreaterThan(0)
+    await scenario.server.daemon.stop('SIGKILL')
+    while (scenario.pluginProcesses().length > 0) await new Promise(setImmediate)
+  }, 60_000)
 })
