@@ -1,6 +1,9 @@
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { areBundlesEqual, type TrustBundle } from '../model/trust-bundle.ts'
 
+/** What became of a foreign bundle. */
+export type BundleChange = 'added' | 'updated' | 'removed'
+
 /** The bundles of the own trust domain and of those its entries federate with. The own one is always there. */
 export class Bundles {
   readonly #bundles = new Map<string, TrustBundle>()
@@ -31,21 +34,21 @@ export class Bundles {
     return true
   }
 
-  /** Takes these for all foreign bundles there are; returns the names of the trust domains that changed. */
-  replaceFederated(bundles: readonly TrustBundle[]): ReadonlySet<string> {
-    const changed = new Set<string>()
+  /** Takes these for all foreign bundles there are; returns the names of the trust domains that changed, and how. */
+  replaceFederated(bundles: readonly TrustBundle[]): ReadonlyMap<string, BundleChange> {
+    const changed = new Map<string, BundleChange>()
     const given = new Map(bundles.map((bundle) => [bundle.trustDomain.name, bundle]))
     given.delete(this.#own.trustDomain.name)
     for (const name of [...this.#bundles.keys()]) {
       if (given.has(name) || name === this.#own.trustDomain.name) continue
       this.#bundles.delete(name)
-      changed.add(name)
+      changed.set(name, 'removed')
     }
     for (const [name, bundle] of given) {
       const before = this.#bundles.get(name)
       if (before && areBundlesEqual(before, bundle)) continue
       this.#bundles.set(name, bundle)
-      changed.add(name)
+      changed.set(name, before ? 'updated' : 'added')
     }
     return changed
   }

@@ -4,7 +4,7 @@ import { selectorKey } from '../model/selector.ts'
 import type { SelectorSet } from '../model/selector-set.ts'
 import type { WorkloadX509Svid } from '../model/svid.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
-import { Bundles } from './bundles.ts'
+import { type BundleChange, Bundles } from './bundles.ts'
 import { Entries, type EntryChanges } from './entries.ts'
 import { Subscribers, type Subscription } from './subscribers.ts'
 import type { WorkloadView } from './workload-view.ts'
@@ -32,6 +32,10 @@ export interface WantedSvid {
 /** What {@link WorkloadCache.update} changed. */
 export interface CacheChanges extends EntryChanges {
   readonly isOwnBundleChanged: boolean
+  /** Name of the agent's own trust domain. */
+  readonly ownDomain: string
+  /** Trust domains whose bundle changed, the own one apart. */
+  readonly changedDomains: ReadonlyMap<string, BundleChange>
 }
 
 /**
@@ -136,7 +140,8 @@ export class WorkloadCache {
     this.#svids.trim(this.#maxX509Svids, this.#neededBySomebody())
     this.#generation++
     this.#notifyOf(changes, isOwnBundleChanged, changedDomains)
-    return { ...changes, isOwnBundleChanged }
+    const ownDomain = state.ownBundle.trustDomain.name
+    return { ...changes, isOwnBundleChanged, ownDomain, changedDomains }
   }
 
   /** Puts a new own bundle in, from an answer that brought one outside the schedule. */
@@ -231,7 +236,7 @@ export class WorkloadCache {
   #notifyOf(
     changes: EntryChanges,
     isOwnBundleChanged: boolean,
-    changedDomains: ReadonlySet<string>,
+    changedDomains: ReadonlyMap<string, BundleChange>,
   ): void {
     if (isOwnBundleChanged) {
       this.#subscribers.notify(() => true)

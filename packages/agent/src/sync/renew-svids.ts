@@ -71,12 +71,18 @@ export class X509SvidRenewer {
 
   /** Has one batch signed; returns whether it is worth asking for another at once. */
   async renewBatch(signal: AbortSignal): Promise<boolean> {
-    const { cache, clock, metrics = noMetrics } = this.#options
+    const { cache, clock, log, metrics = noMetrics } = this.#options
     const wanted = cache.wantedX509Svids()
     const batch = wanted.slice(0, this.#batchLimit)
     if (batch.length === 0) return false
     const signed = await timeCall(metrics, clock, fetchSvidsKey, () => this.#sign(batch, signal))
     cache.setX509Svids(signed)
+    for (const { entry } of batch) {
+      if (signed.has(entry.id)) {
+        const spiffeId = String(entry.spiffeId)
+        log.debug('SVID updated', { entry: entry.id, spiffe_id: spiffeId })
+      }
+    }
     metrics.gauge(['lru_cache_svid_map_size'], cache.x509SvidCount)
     return signed.size > 0 && wanted.length > signed.size
   }

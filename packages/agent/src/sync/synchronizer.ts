@@ -11,6 +11,7 @@ import type { Rebootstrap } from '../node-attestation/rebootstrap.ts'
 import type { ServerApi } from '../server-api/server-api.ts'
 import { isUnknownAuthority, verdictOf } from '../server-api/verdict.ts'
 import type { AgentStorage } from '../storage/agent-state.ts'
+import { logChanges } from './log-changes.ts'
 import type { EntryPuller, PulledState } from './pull-entries.ts'
 import { PushStream } from './push-stream.ts'
 import { PushedSet } from './pushed-set.ts'
@@ -94,8 +95,9 @@ export class Synchronizer {
   }
 
   async #apply(state: PulledState, signal: AbortSignal): Promise<void> {
-    const { cache, renewer, clock, metrics = noMetrics } = this.#options
+    const { cache, renewer, clock, log, metrics = noMetrics } = this.#options
     const changes = cache.update(state)
+    logChanges(log, changes)
     countSync(metrics, cache, changes, state.federatedBundles.length + 1)
     if (changes.isOwnBundleChanged) await this.#storeBundle(state.ownBundle)
     this.#reactToTaints(state.ownBundle, signal)

@@ -86,11 +86,15 @@ function writeHandlers(
   const { state, trustDomain, clock, limit, signer } = options
   return {
     deleteAgent: async (call, { id }) => {
-      await evictAgent(state, agentIdOf(call, id, trustDomain), causeOf(call, 'agent evict'))
+      const agentId = agentIdOf(call, id, trustDomain)
+      await evictAgent(state, agentId, causeOf(call, 'agent evict'))
+      call.log.info('Agent deleted', { spiffe_id: String(agentId) })
       return {}
     },
     banAgent: async (call, { id }) => {
-      await banAgent(state, agentIdOf(call, id, trustDomain), causeOf(call, 'agent ban'))
+      const agentId = agentIdOf(call, id, trustDomain)
+      await banAgent(state, agentId, causeOf(call, 'agent ban'))
+      call.log.info('Agent banned', { spiffe_id: String(agentId) })
       return {}
     },
     attestAgent: async function* (call, requests) {
