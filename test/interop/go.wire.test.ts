@@ -17,7 +17,10 @@ describe.skipIf(isGoMissing())('Go (go-spiffe, spire-api-sdk)', () => {
   })
 
   it('reads and writes the same bytes as the generated types, for every message', async () => {
-    const messages = wireMessages(registry)
+    // Those of our own that SPIRE does not have are nobody else's to read.
+    const messages = wireMessages(registry).filter(
+      ({ typeName }) => !typeName.startsWith('minispire.'),
+    )
     const lines: { message: string; hex: string }[] = []
     for (const message of messages) {
       const codec = await codecOf(message)
