@@ -21,7 +21,7 @@ import { Registry } from '../../registry/registry.ts'
 import { LevelStore } from '../../store/level/level-store.ts'
 import { MemoryStore } from '../../store/memory/memory-store.ts'
 import type { Store } from '../../store/store.ts'
-import type { ImportFlagValues } from './import.ts'
+import type { ImportFlagValues } from './import-flags.ts'
 import { progressTo } from './progress.ts'
 
 const noFlags = {

@@ -2,18 +2,14 @@ import type { ClientContext } from '@mini-spire/runtime/cli/client-command'
 import { openSocket } from '@mini-spire/runtime/cli/socket'
 import { CommandError } from '@mini-spire/runtime/cli/usage-error'
 import { explain } from '@mini-spire/runtime/cli/values'
-import { type ClientOf, createClient } from '@mini-spire/runtime/grpc/client'
-import type { ServiceDefinition } from '@mini-spire/runtime/grpc/service'
+import { createClient } from '@mini-spire/runtime/grpc/client'
 import { AgentService } from '@mini-spire/runtime/proto/spire/api/server/agent/v1/agent'
 import { BundleService } from '@mini-spire/runtime/proto/spire/api/server/bundle/v1/bundle'
 import type { Bundle } from '@mini-spire/runtime/proto/spire/api/types/bundle'
 import { type ImportReport, ImportTally } from '../../import/import-report.ts'
 import { progressTo } from './progress.ts'
 import { copyRecords } from './socket-records.ts'
-import { bundleKind, entryKind, relationshipKind } from './socket-service.ts'
-
-/** Gives a client of a service on one of the two servers. */
-export type Connect = <D extends ServiceDefinition>(definition: D) => Promise<ClientOf<D>>
+import { bundleKind, type Connect, entryKind, relationshipKind } from './socket-service.ts'
 
 /**
  * `import -from-socket`: what a running SPIRE server's API tells, through the API of a running server of ours, so that

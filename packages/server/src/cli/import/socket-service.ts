@@ -1,11 +1,15 @@
+import type { ClientOf } from '@mini-spire/runtime/grpc/client'
+import type { ServiceDefinition } from '@mini-spire/runtime/grpc/service'
 import { BundleService } from '@mini-spire/runtime/proto/spire/api/server/bundle/v1/bundle'
 import { EntryService } from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
 import { TrustDomainService } from '@mini-spire/runtime/proto/spire/api/server/trustdomain/v1/trustdomain'
 import { Bundle } from '@mini-spire/runtime/proto/spire/api/types/bundle'
 import { Entry } from '@mini-spire/runtime/proto/spire/api/types/entry'
 import { FederationRelationship } from '@mini-spire/runtime/proto/spire/api/types/federationrelationship'
-import type { Connect } from './from-socket.ts'
 import type { SocketKind } from './socket-records.ts'
+
+/** Gives a client of a service on one of the two servers. */
+export type Connect = <D extends ServiceDefinition>(definition: D) => Promise<ClientOf<D>>
 
 /** Pages that stay under the size of a message. */
 const pageSize = 500
