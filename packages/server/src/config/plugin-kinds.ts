@@ -39,8 +39,8 @@ export const serverPluginKinds: readonly PluginKind[] = [
     type: 'NodeAttestor',
     min: 0,
     max: unlimited,
-    supported: ['http_challenge', 'join_token', 'k8s_psat', 'sshpop', 'x509pop'],
-    unsupported: ['aws_iid', 'azure_imds', 'azure_msi', 'gcp_iit', 'tpm_devid'],
+    supported: ['gcp_iit', 'http_challenge', 'join_token', 'k8s_psat', 'sshpop', 'x509pop'],
+    unsupported: ['aws_iid', 'azure_imds', 'azure_msi', 'tpm_devid'],
   },
   {
     type: 'Notifier',

@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@mini-spire/runtime/clock'
@@ -9,14 +11,20 @@ import { nodeAttestorBuiltIns } from './built-ins.ts'
 import type { NodeAttestation, NodeAttestor } from './node-attestor.ts'
 
 const signal = new AbortController().signal
+const http = new HttpClient({ environment: {}, clock: systemClock })
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'node-attestors-'))
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close()
+})
+
 async function create(name: string, text: string): Promise<NodeAttestor> {
-  const made = await nodeAttestorBuiltIns.get(name)?.(parseConfig(text))
+  const made = await nodeAttestorBuiltIns.get(name)?.(parseConfig(text), { http })
   if (!made) throw new Error(`no ${name}`)
   return made
 }
@@ -28,8 +36,57 @@ async function begin(name: string, text: string): Promise<NodeAttestation> {
 const payloadOf = ({ payload }: NodeAttestation): unknown =>
   JSON.parse(Buffer.from(payload).toString())
 
+describe('gcp_iit', () => {
+  const answering = async (status: number, text: string): Promise<[string, IncomingMessage[]]> => {
+    const asked: IncomingMessage[] = []
+    const server = createServer((request, response) => {
+      asked.push(request)
+      response.writeHead(status).end(text)
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    return [`identity_token_host = "127.0.0.1:${port}"`, asked]
+  }
+
+  it('shows the token of the metadata server as it is', async () => {
+    const [config, asked] = await answering(200, 'a.b.c')
+    const attestation = await begin('gcp_iit', config)
+    expect(Buffer.from(attestation.payload).toString()).toBe('a.b.c')
+    expect(asked[0]?.url).toBe(
+      '/computeMetadata/v1/instance/service-accounts/default/identity?audience=spire-gcp-node-attestor&format=full',
+    )
+    expect(asked[0]?.headers['metadata-flavor']).toBe('Google')
+    await expect(attestation.answer(Buffer.of(1))).rejects.toThrow(
+      'nodeattestor(gcp_iit): server issued unexpected challenge',
+    )
+  })
+
+  it('asks for the service account that it is told, and for nothing else', async () => {
+    const [config, asked] = await answering(200, 'a.b.c')
+    await begin('gcp_iit', `${config} service_account = "a@b.test/../x?y"`)
+    expect(asked[0]?.url).toContain('/service-accounts/a@b.test%2F..%2Fx%3Fy/identity?audience=')
+  })
+
+  it.each([
+    [404, 'no', 'unexpected status code: 404'],
+    [200, '', 'the answer is empty'],
+    [200, 'x'.repeat(70_000), ''],
+  ])('does not begin with the answer %s', async (status, text, why) => {
+    const [config] = await answering(status, text)
+    await expect(begin('gcp_iit', config)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_NODE_ATTESTOR_CREDENTIAL',
+        kind: 'internal',
+        message: expect.stringContaining(
+          `nodeattestor(gcp_iit): unable to retrieve valid identity token: ${why}`,
+        ),
+      }),
+    )
+  })
+})
+
 describe('http_challenge', () => {
-  const http = new HttpClient({ environment: {}, clock: systemClock })
   const nonce = 'abc_-='.padEnd(44, 'x')
   const challenge = Buffer.from(JSON.stringify({ nonce }))
 

@@ -1,20 +1,45 @@
 import { hostname } from 'node:os'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
+import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import { GcpIitAttestor } from './gcp-iit/gcp-iit.ts'
 import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
 import { K8sPsatAttestor } from './k8s-psat/k8s-psat.ts'
 import type { NodeAttestor } from './node-attestor.ts'
 import { SshPopAttestor } from './ssh-pop/ssh-pop.ts'
 
-type Create = (data: Node | undefined) => NodeAttestor | Promise<NodeAttestor>
+/** What node attestors get from their agent. */
+export interface NodeAttestorSurroundings {
+  readonly http: HttpClient
+}
 
-/** Built-in node attestors that need nothing of the agent, each made from its `plugin_data`. */
+type Create = (
+  data: Node | undefined,
+  surroundings: NodeAttestorSurroundings,
+) => NodeAttestor | Promise<NodeAttestor>
+
+/** Built-in node attestors that need no more of the agent than this, each made from its `plugin_data`. */
 export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['gcp_iit', createGcpIit],
   ['http_challenge', createHttpChallenge],
   ['k8s_psat', createK8sPsat],
   ['sshpop', createSshPop],
 ])
+
+const gcpIitSchema = {
+  identity_token_host: { type: 'string' },
+  service_account: { type: 'string' },
+} as const
+
+function createGcpIit(data: Node | undefined, { http }: NodeAttestorSurroundings): NodeAttestor {
+  const { identity_token_host, service_account } = decodeSection(gcpIitSchema, data)
+  return new GcpIitAttestor({
+    http,
+    identityTokenHost: identity_token_host || 'metadata.google.internal',
+    serviceAccount: service_account || 'default',
+  })
+}
 
 const httpChallengeSchema = {
   hostname: { type: 'string' },

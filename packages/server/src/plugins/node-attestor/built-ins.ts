@@ -2,6 +2,8 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { GcpIitAttestor } from './gcp-iit/gcp-iit.ts'
+import { readGcpIitConfig } from './gcp-iit/gcp-iit-config.ts'
 import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
 import { readHttpChallengeConfig } from './http-challenge/http-challenge-config.ts'
 import { K8sPsatAttestor } from './k8s-psat/k8s-psat.ts'
@@ -21,10 +23,22 @@ type Create = (data: Node | undefined, surroundings: AttestorSurroundings) => Pr
 
 /** Built-in node attestors that need no more of the server than this, each made from its `plugin_data`. */
 export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['gcp_iit', createGcpIit],
   ['http_challenge', createHttpChallenge],
   ['k8s_psat', createK8sPsat],
   ['sshpop', createSshPop],
 ])
+
+async function createGcpIit(
+  data: Node | undefined,
+  { trustDomain, clock, environment }: AttestorSurroundings,
+): Promise<NodeAttestor> {
+  const http = new HttpClient({ environment, clock })
+  return new GcpIitAttestor({
+    ...readGcpIitConfig(data, { http, clock, environment }),
+    trustDomain,
+  })
+}
 
 async function createHttpChallenge(
   data: Node | undefined,
