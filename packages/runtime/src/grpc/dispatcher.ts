@@ -1,9 +1,3 @@
-import type {
-  handleBidiStreamingCall,
-  handleServerStreamingCall,
-  handleUnaryCall,
-  Metadata,
-} from '@grpc/grpc-js'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
 import type { Clock } from '../clock.ts'
@@ -16,13 +10,8 @@ import type { CallSlots } from './call-slots.ts'
 import type { ConnectionTable } from './connections.ts'
 import { decodedRequests, sendAll } from './message-stream.ts'
 import type { BoundMethod } from './service.ts'
-import {
-  type CallStatus,
-  isUnexpected,
-  statusFromError,
-  type WireStatus,
-  wireStatus,
-} from './status.ts'
+import { type CallStatus, isUnexpected, statusFromError, wireStatus } from './status.ts'
+import type { WireCall } from './wire-call.ts'
 
 /** What a {@link Dispatcher} is made of. */
 export interface DispatcherOptions<C extends CallContext> {
@@ -31,17 +20,6 @@ export interface DispatcherOptions<C extends CallContext> {
   readonly log: Logger
   readonly connections: ConnectionTable
   readonly slots: CallSlots
-}
-
-type Unary<C> = Extract<BoundMethod<C>, { kind: 'unary' }>
-type ServerStream<C> = Extract<BoundMethod<C>, { kind: 'server-stream' }>
-type Bidi<C> = Extract<BoundMethod<C>, { kind: 'bidi' }>
-
-interface RawCall {
-  readonly metadata: Metadata
-  readonly cancelled: boolean
-  getPeer(): string
-  once(event: 'cancelled', listener: () => void): unknown
 }
 
 /** One call from its first byte to its status. */
@@ -56,7 +34,6 @@ interface Run {
 /** The part of a method that reads requests. */
 type Decoder = Pick<BoundMethod<never>, 'decode'>
 type Work = (run: Run) => Promise<void>
-type Fail = (status: WireStatus) => void
 
 /** Carries each call through hooks and handler and its outcome back: the one place where errors become statuses. */
 export class Dispatcher<C extends CallContext> {
@@ -68,42 +45,47 @@ export class Dispatcher<C extends CallContext> {
     this.#options = options
   }
 
-  /** The grpc-js handler of a method with one request and one response. */
-  unary(method: Unary<C>): handleUnaryCall<Buffer, Buffer> {
-    return (raw, callback) => {
-      const work: Work = async (run) => {
-        const request = decodeRequest(method, raw.request)
-        const context = await this.#admit(run, request)
-        const answer = method.encode(await method.handle(context, request))
-        callback(null, answer)
-      }
-      void this.#run(method, raw, work, callback)
+  /** What answers the calls of a method. */
+  handler(method: BoundMethod<C>): (call: WireCall) => void {
+    if (method.kind === 'bidi') {
+      const work = this.#bidiWork(method)
+      return (call) => void this.#run(method, call, (run) => work(run, call))
     }
+    // The request is there before the call counts: who sends it slowly holds nobody's place.
+    return (call) =>
+      call.readOne((failure, bytes) => void this.#runOne(method, call, failure, bytes))
   }
 
-  /** The grpc-js handler of a method that streams its responses. */
-  serverStream(method: ServerStream<C>): handleServerStreamingCall<Buffer, Buffer> {
-    return (raw) => {
-      const work: Work = async (run) => {
-        const request = decodeRequest(method, raw.request)
-        const context = await this.#admit(run, request)
-        const { encode } = method
-        await sendAll(raw, method.handle(context, request), { encode, ...run })
-      }
-      void this.#run(method, raw, work, (status) => raw.emit('error', status))
+  #runOne(
+    method: Exclude<BoundMethod<C>, { kind: 'bidi' }>,
+    call: WireCall,
+    failure: unknown,
+    bytes: Buffer | undefined,
+  ): Promise<void> {
+    if (bytes === undefined) {
+      call.end(wireStatus(statusFromError(failure, () => '')))
+      return Promise.resolve()
     }
+    return this.#run(method, call, async (run) => {
+      const request = decodeRequest(method, bytes)
+      const context = await this.#admit(run, request)
+      if (method.kind === 'unary') {
+        call.finish(method.encode(await method.handle(context, request)))
+        return
+      }
+      const { encode } = method
+      await sendAll(call, method.handle(context, request), { encode, ...run })
+    })
   }
 
-  /** The grpc-js handler of a method that streams both ways. */
-  bidi(method: Bidi<C>): handleBidiStreamingCall<Buffer, Buffer> {
-    return (raw) => {
-      const work: Work = async (run) => {
-        const context = await this.#admit(run, undefined)
-        const requests = decodedRequests(raw, (bytes) => decodeStreamed(method, bytes))
-        const { encode } = method
-        await sendAll(raw, method.handle(context, requests), { encode, ...run })
-      }
-      void this.#run(method, raw, work, (status) => raw.emit('error', status))
+  #bidiWork(
+    method: Extract<BoundMethod<C>, { kind: 'bidi' }>,
+  ): (run: Run, call: WireCall) => Promise<void> {
+    return async (run, call) => {
+      const context = await this.#admit(run, undefined)
+      const requests = decodedRequests(call.readAll(), (bytes) => decodeStreamed(method, bytes))
+      const { encode } = method
+      await sendAll(call, method.handle(context, requests), { encode, ...run })
     }
   }
 
@@ -114,20 +96,17 @@ export class Dispatcher<C extends CallContext> {
     return context
   }
 
-  async #run({ path, kind }: BoundMethod<C>, raw: RawCall, work: Work, fail: Fail): Promise<void> {
+  async #run({ path, kind }: BoundMethod<C>, call: WireCall, work: Work): Promise<void> {
     const { connections, slots, clock, log, hooks } = this.#options
-    const connection = connections.find(raw.getPeer())
-    if (!connection || raw.cancelled) return fail(wireStatus(connectionGone))
+    const connection = connections.find(call.connectionKey)
+    if (!connection || call.isOver) return call.end(wireStatus(connectionGone))
     const release = slots.take(connection.address)
-    if (!release) return fail(wireStatus(tooManyCalls))
+    if (!release) return call.end(wireStatus(tooManyCalls))
     const { peer } = connection
-    const metadata = (name: string): readonly string[] => raw.metadata.get(name).map(String)
+    const metadata = (name: string): readonly string[] => call.metadata(name)
     const server = createServerCall({ peer, method: path, clock, log, metadata })
     const forget = kind === 'unary' ? undefined : connection.trackStream(server)
-    let hasEnded = false
-    // grpc-js says so at the end of every call, not only of those that were left.
-    raw.once('cancelled', () => {
-      if (hasEnded) return
+    call.onLeft(() => {
       connection.countReset(clock.nowMs())
       server.abort(this.#callerGone)
     })
@@ -141,11 +120,10 @@ export class Dispatcher<C extends CallContext> {
       const { context } = run
       const status = statusFromError(error, () => context.requestId)
       if (isUnexpected(error)) logUnexpected(context, error)
-      if (!raw.cancelled) fail(wireStatus(status))
+      call.end(wireStatus(status))
       const { code, message } = status
       outcome = { code, message, durationMs: performance.now() - startedMs, error }
     }
-    hasEnded = true
     release()
     forget?.()
     try {

@@ -142,7 +142,8 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
   }
 
   #createServer(options: { readonly maxConnectionAgeMs?: number }): RawServer {
-    const server = createRawServer({ ...options, limits: this.#limits })
+    const { clock } = this.#options
+    const server = createRawServer({ ...options, clock, limits: this.#limits })
     for (const { methods } of this.#options.services) {
       for (const method of methods) server.register(method, this.#dispatcher)
     }

@@ -1,5 +1,6 @@
-import type { Readable, Writable } from 'node:stream'
-import { callerGone, type ServerCall } from './call.ts'
+import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
+import type { ServerCall } from './call.ts'
+import type { WireCall } from './wire-call.ts'
 
 /** How answers go out; see {@link sendAll}. */
 export interface SendOptions {
@@ -17,7 +18,7 @@ export interface SendOptions {
  * @throws what the answers threw, or the reason of the call's abort (the answers' iterator is then returned)
  */
 export async function sendAll(
-  stream: Writable,
+  call: Pick<WireCall, 'send' | 'end'>,
   answers: AsyncIterable<unknown>,
   options: SendOptions,
 ): Promise<void> {
@@ -27,10 +28,10 @@ export async function sendAll(
     for (;;) {
       const next = await orAbort(server, iterator.next())
       if (next.done) break
-      await orAbort(server, write(stream, encode(next.value)))
+      await orAbort(server, call.send(encode(next.value)))
       answered()
     }
-    stream.end()
+    call.end({ code: GrpcStatus.OK, details: '' })
   } catch (error) {
     // A generator that waits cannot be interrupted: it is returned when it wakes up, which its signal brings about.
     void Promise.resolve(iterator.return?.()).catch(() => {})
@@ -46,26 +47,13 @@ function orAbort<T>(server: ServerCall, work: Promise<T>): Promise<T> {
   })
 }
 
-function write(stream: Writable, message: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(message, (error) => (error ? reject(error) : resolve()))
-  })
-}
-
 /**
  * The requests of a stream, decoded as they are asked for; ends with the caller's half of the stream. Returning early
  * leaves the other half open for answers.
  */
 export async function* decodedRequests(
-  stream: Readable,
+  messages: AsyncIterable<Buffer>,
   decode: (bytes: Buffer) => unknown,
 ): AsyncGenerator<unknown, void, undefined> {
-  try {
-    for await (const bytes of stream.iterator({ destroyOnReturn: false })) {
-      yield decode(bytes as Buffer)
-    }
-  } catch (error) {
-    if (stream.destroyed) throw callerGone()
-    throw error
-  }
+  for await (const bytes of messages) yield decode(bytes)
 }

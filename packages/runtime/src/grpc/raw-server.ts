@@ -1,18 +1,21 @@
-import { constants, type ServerHttp2Session } from 'node:http2'
-import type { Duplex } from 'node:stream'
+import { randomInt } from 'node:crypto'
 import {
-  type ConnectionInjector,
-  type handleBidiStreamingCall,
-  Server,
-  ServerCredentials,
-} from '@grpc/grpc-js'
+  constants,
+  createServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import type { Duplex } from 'node:stream'
 import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
+import type { Clock, Timer } from '../clock.ts'
 import type { CallContext } from './call-context.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { HostLimits } from './host-limits.ts'
 import type { BoundMethod } from './service.ts'
+import { WireCall } from './wire-call.ts'
 
-/** A grpc-js server that is fed with connections accepted elsewhere. */
+/** gRPC over HTTP/2, fed with connections accepted elsewhere. */
 export interface RawServer {
   register<C extends CallContext>(method: BoundMethod<C>, dispatcher: Dispatcher<C>): void
   accept(socket: Duplex): void
@@ -26,98 +29,100 @@ export interface RawServer {
 /** Node counts a session's buffers in MB; one that holds more takes no new streams. */
 const maxSessionMemoryMb = 64
 
-/** The bytes of messages pass through grpc-js as they are: {@link BoundMethod} has the codecs, and Go's error texts. */
-const asItIs = (bytes: Buffer): Buffer => bytes
-
-/** Makes a server without listeners; `maxConnectionAgeMs` (± 10 %) is when a connection is told to go elsewhere. */
-export function createRawServer(options: {
-  readonly limits: HostLimits
-  readonly maxConnectionAgeMs?: number
-}): RawServer {
-  const { limits, maxConnectionAgeMs } = options
-  const server = new Server({
-    'grpc.enable_channelz': 0,
-    'grpc.max_receive_message_length': limits.maxReceiveBytes,
-    'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
-    'grpc-node.max_session_memory': maxSessionMemoryMb,
-    ...(maxConnectionAgeMs === undefined
-      ? {}
-      : {
-          'grpc.max_connection_age_ms': maxConnectionAgeMs,
-          'grpc.max_connection_age_grace_ms': limits.connectionAgeGraceMs,
-        }),
-  })
-  answerUnknownMethodsAsGo(server)
-  const injector: ConnectionInjector = server.createConnectionInjector(
-    ServerCredentials.createInsecure(),
-  )
-  return {
-    register: (method, dispatcher) => register(server, method, dispatcher),
-    accept: (socket) => injector.injectConnection(socket),
-    retire: (key) => retireSession(server, key),
-    drain: () => injector.destroy(),
-    destroy: () => server.forceShutdown(),
-  }
-}
-
-function register<C extends CallContext>(
-  server: Server,
-  method: BoundMethod<C>,
-  dispatcher: Dispatcher<C>,
-): void {
-  const { path, kind } = method
-  switch (kind) {
-    case 'unary':
-      server.register(path, dispatcher.unary(method), asItIs, asItIs, 'unary')
-      return
-    case 'server-stream':
-      server.register(path, dispatcher.serverStream(method), asItIs, asItIs, 'serverStream')
-      return
-    case 'bidi':
-      server.register(path, dispatcher.bidi(method), asItIs, asItIs, 'bidi')
-      return
-    default:
-      kind satisfies never
-  }
-}
-
-/** What grpc-js keeps private and we lean on, with a test: its HTTP/2 sessions. */
-interface SessionTable {
-  readonly http2Servers: ReadonlyMap<unknown, { readonly sessions: Iterable<ServerHttp2Session> }>
-}
+/** Ages of connections differ by up to this part, so that those of a crowd do not end together. */
+const ageSpread = 0.1
 
 /** The largest stream ID: everything the peer has sent by the time it reads this is still served. */
 const lastPossibleStream = 2 ** 31 - 1
 
-function retireSession(server: Server, key: string): void {
-  const { http2Servers } = server as unknown as SessionTable
-  for (const session of [...http2Servers.values()].flatMap(({ sessions }) => [...sessions])) {
-    if (session.closed || session.destroyed || session.socket.remoteAddress !== key) continue
-    session.goaway(constants.NGHTTP2_NO_ERROR, lastPossibleStream)
-    session.close()
+type Handler = (call: WireCall) => void
+
+/** Options of {@link createRawServer}. */
+export interface RawServerOptions {
+  readonly limits: HostLimits
+  readonly clock: Clock
+  /** When a connection is told to go elsewhere, ± 10 %. @default never */
+  readonly maxConnectionAgeMs?: number
+}
+
+/** Makes a server without listeners. */
+export function createRawServer(options: RawServerOptions): RawServer {
+  const { limits, clock, maxConnectionAgeMs } = options
+  const handlers = new Map<string, Handler>()
+  const sessions = new Map<ServerHttp2Session, string>()
+  const server = createServer({
+    maxSessionMemory: maxSessionMemoryMb,
+    maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
+    settings: { maxConcurrentStreams: limits.maxStreamsPerConnection },
+  })
+  server.on('session', (session: ServerHttp2Session) => {
+    const key = session.socket.remoteAddress ?? ''
+    sessions.set(session, key)
+    const stopAging = maxConnectionAgeMs && age(session, maxConnectionAgeMs, options)
+    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      const { maxReceiveBytes } = limits
+      answer(handlers, { stream, headers, connectionKey: key, maxReceiveBytes, clock })
+    })
+    session.once('close', () => {
+      sessions.delete(session)
+      if (stopAging) stopAging()
+    })
+  })
+  return {
+    register: (method, dispatcher) => handlers.set(method.path, dispatcher.handler(method)),
+    accept: (socket) => void server.emit('connection', socket),
+    retire: (key) => {
+      for (const [session, other] of sessions) if (other === key) sendElsewhere(session)
+    },
+    drain: () => {
+      for (const session of sessions.keys()) sendElsewhere(session)
+    },
+    destroy: () => {
+      for (const session of sessions.keys()) session.destroy(undefined, constants.NGHTTP2_CANCEL)
+    },
   }
 }
 
-/** What grpc-js keeps private and we lean on, with a test: where it looks up the handler of a path. */
-interface HandlerLookup {
-  _retrieveHandler(path: string): unknown
-  readonly handlers: ReadonlyMap<string, unknown>
-}
-
-/** Peers compare the texts of unknown services and methods with Go's; grpc-js has its own and no way to change it. */
-function answerUnknownMethodsAsGo(server: Server): void {
-  const lookup = server as unknown as HandlerLookup
-  lookup._retrieveHandler = (path) =>
-    lookup.handlers.get(path) ?? unknownMethodHandler(path, [...lookup.handlers.keys()])
-}
-
-function unknownMethodHandler(path: string, known: readonly string[]): object {
-  const func: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-    const details = unknownMethodText(path, known)
-    call.emit('error', { code: GrpcStatus.Unimplemented, details })
+function answer(
+  handlers: ReadonlyMap<string, Handler>,
+  options: ConstructorParameters<typeof WireCall>[0],
+): void {
+  const { stream, headers } = options
+  const type = headers['content-type']
+  if (!type?.startsWith('application/grpc')) {
+    stream.on('error', () => {})
+    stream.respond({ ':status': constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, { endStream: true })
+    return
   }
-  return { func, serialize: asItIs, deserialize: asItIs, type: 'bidi', path }
+  const call = new WireCall(options)
+  const path = headers[':path'] ?? ''
+  const handler = handlers.get(path)
+  if (handler) {
+    handler(call)
+    return
+  }
+  const details = unknownMethodText(path, [...handlers.keys()])
+  call.end({ code: GrpcStatus.Unimplemented, details })
+}
+
+/** Sends a peer elsewhere when its connection is old, and cuts it when it has not gone by then; returns what stops that. */
+function age(
+  session: ServerHttp2Session,
+  maxAgeMs: number,
+  { limits, clock }: RawServerOptions,
+): () => void {
+  const spreadMs = Math.ceil(maxAgeMs * ageSpread)
+  let timer: Timer = clock.setTimer(maxAgeMs + randomInt(-spreadMs, spreadMs + 1), () => {
+    sendElsewhere(session)
+    timer = clock.setTimer(limits.connectionAgeGraceMs, () => session.destroy())
+  })
+  return () => timer.cancel()
+}
+
+function sendElsewhere(session: ServerHttp2Session): void {
+  if (session.closed || session.destroyed) return
+  session.goaway(constants.NGHTTP2_NO_ERROR, lastPossibleStream)
+  session.close()
 }
 
 /** Go's text for a path that no handler serves. */

@@ -1,4 +1,4 @@
-import { Metadata } from '@grpc/grpc-js'
+import type { Metadata } from '@grpc/grpc-js'
 import { isSpiffeError, type SpiffeError } from '@mini-spire/sdk/errors'
 import { GrpcStatus, grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
 import { Status } from '../proto/google/rpc/status.ts'
@@ -39,20 +39,19 @@ function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError'
 }
 
-/** What grpc-js wants in place of an error. */
+/** A status as it is sent. */
 export interface WireStatus {
   readonly code: number
   readonly details: string
-  readonly metadata?: Metadata
+  /** `google.rpc.Status` with what the message does not say; undefined: nothing more. */
+  readonly detailsBin?: Buffer
 }
 
-/** A status as grpc-js sends it; lone surrogates are replaced, as they cannot be sent (and throw inside grpc-js). */
+/** A status for the wire; lone surrogates are replaced, as they cannot be sent. */
 export function wireStatus(status: CallStatus): WireStatus {
   const details = (status.message as string & { toWellFormed(): string }).toWellFormed()
   if (status.details.length === 0) return { code: status.code, details }
-  const metadata = new Metadata()
-  metadata.set(detailsKey, encodeDetails(status))
-  return { code: status.code, details, metadata }
+  return { code: status.code, details, detailsBin: encodeDetails(status) }
 }
 
 function encodeDetails(status: CallStatus): Buffer {

@@ -1,0 +1,108 @@
+import { promisify } from 'node:util'
+import { gunzip, inflate } from 'node:zlib'
+import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
+import { ApiError } from './api-error.ts'
+
+/** A flag and the length of the message that follows. */
+const headerBytes = 5
+
+const unzip = promisify(gunzip)
+const expand = promisify(inflate)
+
+/** Cuts what arrives on a stream into gRPC's length-prefixed messages. */
+export class FrameReader {
+  readonly #maxBytes: number
+  #chunks: Buffer[] = []
+  #bytes = 0
+
+  /** @param maxBytes the longest message taken; its header alone refuses a longer one */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /**
+   * Takes in what has arrived; returns the frames that are complete now, headers included.
+   *
+   * @throws {ApiError} `resource-exhausted` for a message that is too long
+   */
+  push(chunk: Buffer): readonly Buffer[] {
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+    const frames: Buffer[] = []
+    for (let frame = this.#next(); frame; frame = this.#next()) frames.push(frame)
+    return frames
+  }
+
+  #next(): Buffer | undefined {
+    if (this.#bytes < headerBytes) return undefined
+    let [first] = this.#chunks as [Buffer]
+    if (first.length < headerBytes) first = this.#joined()
+    const length = first.readUInt32BE(1)
+    if (length > this.#maxBytes) {
+      throw new ApiError(
+        'resource-exhausted',
+        `grpc: received message larger than max (${length} vs. ${this.#maxBytes})`,
+      )
+    }
+    const end = headerBytes + length
+    if (this.#bytes < end) return undefined
+    if (first.length < end) first = this.#joined()
+    this.#bytes -= end
+    if (first.length === end) this.#chunks.shift()
+    else this.#chunks[0] = first.subarray(end)
+    return first.subarray(0, end)
+  }
+
+  #joined(): Buffer {
+    const joined = Buffer.concat(this.#chunks)
+    this.#chunks = [joined]
+    return joined
+  }
+}
+
+/**
+ * The message in a frame, decompressed if it has to be.
+ *
+ * @param encoding what the request's `grpc-encoding` says
+ * @throws {ApiError} `unimplemented` for an encoding that is not known, `resource-exhausted` for one that hides too much
+ */
+export function messageIn(
+  frame: Buffer,
+  encoding: string | undefined,
+  maxBytes: number,
+): Buffer | Promise<Buffer> {
+  const message = frame.subarray(headerBytes)
+  return frame[0] === 1 && encoding !== undefined && encoding !== 'identity'
+    ? decompress(message, encoding, maxBytes)
+    : message
+}
+
+async function decompress(message: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
+  const limit = { maxOutputLength: maxBytes }
+  try {
+    if (encoding === 'gzip') return await unzip(message, limit)
+    if (encoding === 'deflate') return await expand(message, limit)
+    throw new ApiError(
+      'unimplemented',
+      `grpc: Decompressor is not installed for grpc-encoding "${encoding}"`,
+    )
+  } catch (error) {
+    if (isSpiffeError(error)) throw error
+    const isTooLong = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+    if (isTooLong) {
+      const text = `grpc: received message after decompression larger than max ${maxBytes}`
+      throw new ApiError('resource-exhausted', text, { cause: error })
+    }
+    const text = `grpc: failed to decompress the received message: ${messageOf(error)}`
+    throw new ApiError('internal', text, { cause: error })
+  }
+}
+
+/** A frame around a message. */
+export function frameOf(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(headerBytes + message.length)
+  frame[0] = 0
+  frame.writeUInt32BE(message.length, 1)
+  frame.set(message, headerBytes)
+  return frame
+}

@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  type IncomingHttpHeaders,
+} from 'node:http2'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../clock.ts'
+import { silentLogger } from '../log/logger.ts'
+import { HealthService } from '../proto/grpc/health/v1/health.ts'
+import { ApiError } from './api-error.ts'
+import { openHooks } from './call-hooks.ts'
+import { GrpcHost } from './host.ts'
+import { bindService } from './service.ts'
+
+const check = '/grpc.health.v1.Health/Check'
+const watch = '/grpc.health.v1.Health/Watch'
+let folder: string
+let session: ClientHttp2Session
+let host: GrpcHost<never>
+/** What reached the handler. */
+let seen: string[]
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'wire-call-'))
+  seen = []
+  const service = bindService<never, typeof HealthService>(HealthService, {
+    check: (_call, { service: name }) => {
+      seen.push(name)
+      if (name === 'missing') throw new ApiError('not-found', 'nothing “here”\n%')
+      if (name === 'never') return new Promise(() => {})
+      return { status: 1 }
+    },
+    list: () => ({ statuses: new Map() }),
+    watch: async function* () {
+      yield { status: 1 as const }
+      yield { status: 2 as const }
+      throw new ApiError('aborted', 'enough')
+    },
+  })
+  const hooks = openHooks as never
+  host = new GrpcHost<never>({ services: [service], hooks, clock: systemClock, log: silentLogger })
+  const path = join(folder, 'a.sock')
+  await host.listenUnix({ path, mode: 0o700, directoryMode: 0o700 })
+  session = connectHttp2('http://localhost', { createConnection: () => connect(path) })
+})
+afterEach(async () => {
+  session.destroy()
+  await host.stop(0)
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Answer {
+  readonly headers: IncomingHttpHeaders
+  readonly trailers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** Sends these pieces as they are, and gathers all that comes back. */
+function call(
+  pieces: readonly Uint8Array[],
+  more: Record<string, string> = {},
+  path: string = check,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...more,
+    })
+    let [headers, trailers]: IncomingHttpHeaders[] = [{}, {}]
+    const body: Buffer[] = []
+    stream.on('response', (received) => {
+      headers = received
+    })
+    stream.on('trailers', (received) => {
+      trailers = received
+    })
+    stream.on('data', (chunk: Buffer) => body.push(chunk))
+    stream.on('error', reject)
+    stream.on('close', () =>
+      resolve({ headers: headers ?? {}, trailers: trailers ?? {}, body: Buffer.concat(body) }),
+    )
+    for (const piece of pieces) stream.write(piece)
+    stream.end()
+  })
+}
+
+function frame(message: Uint8Array, flag = 0): Buffer {
+  const head = Buffer.alloc(5)
+  head.writeUInt8(flag, 0)
+  head.writeUInt32BE(message.length, 1)
+  return Buffer.concat([head, message])
+}
+
+const request = (service: string): Buffer => HealthService.check.requestSerialize({ service })
+const serving = Buffer.from([0, 0, 0, 0, 2, 8, 1])
+
+describe('a call on the wire', () => {
+  it('that goes well is headers, a framed message, and trailers', async () => {
+    const { headers, body, trailers } = await call([frame(request('a'))])
+    expect([headers[':status'], headers['content-type']]).toEqual([200, 'application/grpc'])
+    expect(body).toEqual(serving)
+    expect(trailers['grpc-status']).toBe('0')
+  })
+
+  it('that fails before an answer is one block of headers, with the text in percent form', async () => {
+    const { headers, body, trailers } = await call([frame(request('missing'))])
+    expect([headers['grpc-status'], body.length, Object.keys(trailers).length]).toEqual(['5', 0, 0])
+    expect(decodeURIComponent(String(headers['grpc-message']))).toBe('nothing “here”\n%')
+  })
+
+  it('that fails after answers has its status in the trailers', async () => {
+    const { headers, body, trailers } = await call([frame(request(''))], {}, watch)
+    expect(headers['grpc-status']).toBeUndefined()
+    expect(body.length).toBe(14)
+    expect([trailers['grpc-status'], trailers['grpc-message']]).toEqual(['10', 'enough'])
+  })
+
+  it('may come in pieces of any size', async () => {
+    const bytes = frame(request('a name of some length'))
+    const { body } = await call(Array.from(bytes, (byte) => Uint8Array.of(byte)))
+    expect([body, seen]).toEqual([serving, ['a name of some length']])
+  })
+
+  it.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+  ])('may be compressed with %s', async (encoding, compress) => {
+    const bytes = frame(compress(request('packed')), 1)
+    expect((await call([bytes], { 'grpc-encoding': encoding })).body).toEqual(serving)
+    expect(seen).toEqual(['packed'])
+  })
+
+  it.each<[string, readonly Uint8Array[], Record<string, string>, string]>([
+    ['nothing', [], {}, '13'],
+    ['half a message', [frame(request('a')).subarray(0, 6)], {}, '13'],
+    ['two messages', [frame(request('a')), frame(request('b'))], {}, '12'],
+    [
+      'an unknown compression',
+      [frame(brotliCompressSync(request('a')), 1)],
+      { 'grpc-encoding': 'br' },
+      '12',
+    ],
+    [
+      'what is not compressed as it says',
+      [frame(request('a'), 1)],
+      { 'grpc-encoding': 'gzip' },
+      '13',
+    ],
+    ['a timeout that is none', [frame(request('a'))], { 'grpc-timeout': 'soon' }, '13'],
+  ])('that brings %s never reaches its handler', async (_what, pieces, headers, status) => {
+    const answer = await call(pieces, headers)
+    expect(answer.headers['grpc-status']).toBe(status)
+    expect(seen).toEqual([])
+  })
+
+  it('ends with its deadline, whatever its handler does', async () => {
+    const { headers } = await call([frame(request('never'))], { 'grpc-timeout': '20m' })
+    expect([headers['grpc-status'], seen]).toEqual(['4', ['never']])
+  })
+
+  it('of another content type is none', async () => {
+    const { headers } = await call([frame(request('a'))], { 'content-type': 'application/json' })
+    expect([headers[':status'], seen]).toEqual([415, []])
+  })
+})
