@@ -233,7 +233,11 @@ describe('an attestation', () => {
   ])('that the attestor refuses with %j says whose word it is', async (text, message) => {
     const error = new NodeAttestorError('ERR_NODE_EVIDENCE_REFUSED', text)
     const { attest } = await scene({ attest: () => Promise.reject(error) })
-    await expect(attest()).rejects.toMatchObject({ kind: 'permission-denied', message })
+    await expect(attest()).rejects.toMatchObject({
+      code: 'ERR_NODE_REFUSED',
+      kind: 'permission-denied',
+      message,
+    })
   })
 
   it.each([

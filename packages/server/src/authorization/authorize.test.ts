@@ -161,6 +161,7 @@ describe('every RPC × caller', () => {
 
   it('refuses a certificate whose ID is none as unauthenticated', async () => {
     await expect(ask(list, tls('https://example.org/x'))).rejects.toMatchObject({
+      code: 'ERR_CALLER_MALFORMED',
       kind: 'unauthenticated',
       message: 'client certificate has a malformed URI SAN: scheme is missing or invalid',
     })

@@ -33,7 +33,12 @@ const isOpen = (method: string, who: Grant): boolean =>
 describe('the policy', () => {
   it('refuses to start with a method that nobody decided about', () => {
     const unknown = '/spire.api.server.entry.v1.Entry/DropEverything'
-    expect(() => assertPolicies([...methods, unknown])).toThrow(unknown)
+    expect(() => assertPolicies([...methods, unknown])).toThrow(
+      expect.objectContaining({
+        code: 'ERR_METHOD_WITHOUT_POLICY',
+        message: `no authorization policy for ${unknown}`,
+      }),
+    )
   })
 
   it('knows nobody who may call a method that is not listed', () => {

@@ -167,9 +167,10 @@ describe('an authority of the own bundle', () => {
     const dayMs = 24 * 3600_000
     expect(await bundle.prune(state.clock.now(), cause)).toBe(false)
     state.clock.advance(2 * dayMs)
-    await expect(bundle.prune(state.clock.now(), cause)).rejects.toThrow(
-      'would prune all certificates',
-    )
+    await expect(bundle.prune(state.clock.now(), cause)).rejects.toMatchObject({
+      code: 'ERR_BUNDLE_PRUNE_REFUSED',
+      message: 'would prune all certificates',
+    })
     const later = state.manager()
     await later.start()
     expect(bundle.get()?.x509Authorities).toHaveLength(2)
@@ -191,8 +192,9 @@ describe('an authority of the own bundle', () => {
     state.clock.advance(2 * 24 * 3600_000)
     const later = state.manager({ isJwtDisabled: true })
     await later.start()
-    await expect(bundle.prune(state.clock.now(), cause)).rejects.toThrow(
-      'would prune all JWT signing keys',
-    )
+    await expect(bundle.prune(state.clock.now(), cause)).rejects.toMatchObject({
+      code: 'ERR_BUNDLE_PRUNE_REFUSED',
+      message: 'would prune all JWT signing keys',
+    })
   })
 })

@@ -11,7 +11,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { AuthorityStatus } from '../model/authority.ts'
 import { TestState } from './ca.test-kit.ts'
-import { caCause } from './journal.ts'
+import { caCause, Journal } from './journal.ts'
 import { keyIdFromBytes } from './jwt-key.ts'
 import { pruneJournals } from './prune-journals.ts'
 
@@ -37,8 +37,18 @@ function failing(inner: KeyManager, fails: () => boolean): KeyManager {
 describe('before it was started, an authority manager', () => {
   it('says that nothing can be signed', () => {
     const manager = new TestState().manager()
-    expect(() => manager.x509()).toThrow('X509 CA is not available for signing')
-    expect(() => manager.jwt()).toThrow('JWT key is not available for signing')
+    expect(() => manager.x509()).toThrow(
+      expect.objectContaining({
+        code: 'ERR_X509_CA_UNAVAILABLE',
+        message: 'X509 CA is not available for signing',
+      }),
+    )
+    expect(() => manager.jwt()).toThrow(
+      expect.objectContaining({
+        code: 'ERR_JWT_KEY_UNAVAILABLE',
+        message: 'JWT key is not available for signing',
+      }),
+    )
   })
 
   it('does not start without a key', async () => {
@@ -277,6 +287,7 @@ describe("an operator's command", () => {
     })
     expect(manager.x509().authorityId).toBe(two.authorityId)
     await expect(manager.local.activateX509(first.authorityId)).rejects.toMatchObject({
+      code: 'ERR_AUTHORITY_STATUS',
       message: 'only Prepared authorities can be activated',
       cause: { message: 'unsupported local authority status: OLD' },
     })
@@ -415,6 +426,19 @@ describe('a restart', () => {
 })
 
 describe('the journal', () => {
+  it('knows no status of an authority that it has not recorded', async () => {
+    const { store, registry } = new TestState()
+    const journal = Journal.find({ store, journals: registry.journals }, new Set())
+    const unknown = {
+      code: 'ERR_JOURNAL_ENTRY_NOT_FOUND',
+      message: 'no journal entry found with authority ID "stranger"',
+    }
+    const { Active } = AuthorityStatus
+    await expect(journal.setX509Status('stranger', Active)).rejects.toMatchObject(unknown)
+    await expect(journal.setJwtStatus('stranger', Active)).rejects.toMatchObject(unknown)
+    expect(journal.isNew).toBe(true)
+  })
+
   it('that could not be saved is saved at the next tick, so that a restart finds it', async () => {
     const state = new TestState()
     const manager = state.manager()

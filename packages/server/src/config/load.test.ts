@@ -175,6 +175,7 @@ describe('a server configuration is refused', () => {
       'trustdomain = "x" zzz = 1\n ca_subject { countri = ["SE"] }',
     )
     await expect(config).rejects.toMatchObject({
+      code: 'ERR_CONFIG_UNKNOWN_KEY',
       message: 'unknown configuration detected',
       details: [
         'server: unknown key "trustdomain" at 1:63; did you mean "trust_domain"?',
@@ -193,9 +194,10 @@ describe('a server configuration is refused', () => {
     const openLog = () => {
       throw new Error('no log yet')
     }
-    await expect(loadServerConfig({ path, flags: noFlags, openLog })).rejects.toThrow(
-      `could not find config file ${path}: please use the -config flag`,
-    )
+    await expect(loadServerConfig({ path, flags: noFlags, openLog })).rejects.toMatchObject({
+      code: 'ERR_CONFIG_UNREADABLE',
+      message: `could not find config file ${path}: please use the -config flag`,
+    })
   })
 })
 

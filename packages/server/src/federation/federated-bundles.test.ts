@@ -1,6 +1,7 @@
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { TrustBundle } from '../model/trust-bundle.ts'
 import { createEntries } from '../registration/create-entry.ts'
 import type { NewEntry } from '../registration/entry-draft.ts'
 import { PendingEntries } from '../registration/pending-entries.ts'
@@ -10,14 +11,24 @@ import { Registry } from '../registry/registry.ts'
 import { MemoryStore } from '../store/memory/memory-store.ts'
 import { testCause, testEntry } from '../store/store.test-kit.ts'
 import type { Store } from '../store/store.ts'
+import { StoreError } from '../store/store-error.ts'
 import {
   createFederatedBundle,
   type DeleteMode,
   deleteFederatedBundle,
+  setFederatedBundle,
+  updateFederatedBundle,
 } from './federated-bundles.ts'
 
 const other = TrustDomain.parse('other.org')
 const modes = ['restrict', 'delete', 'dissociate'] as const
+const bundle: TrustBundle = {
+  trustDomain: other,
+  x509Authorities: [],
+  jwtAuthorities: [],
+  refreshHintSeconds: 0,
+  sequenceNumber: 0,
+}
 
 let registry: Registry
 let store: Store
@@ -28,17 +39,7 @@ beforeEach(async () => {
   store = MemoryStore.create({ clock })
   await store.open((changes) => registry.apply(changes))
   state = { registry, store, clock, pending: new PendingEntries() }
-  await createFederatedBundle(
-    { registry, store },
-    {
-      trustDomain: other,
-      x509Authorities: [],
-      jwtAuthorities: [],
-      refreshHintSeconds: 0,
-      sequenceNumber: 0,
-    },
-    testCause,
-  )
+  await createFederatedBundle({ registry, store }, bundle, testCause)
 })
 afterEach(() => store.close())
 
@@ -52,6 +53,47 @@ const remove = (mode: DeleteMode): Promise<unknown> =>
     () => 'deleted',
     (error: { readonly code: string }) => error.code,
   )
+
+describe('a bundle', () => {
+  const changed = { refreshHintSeconds: 60 }
+
+  it('is made once, and changed and deleted only where it is', async () => {
+    const bundles = { registry, store }
+    await expect(createFederatedBundle(bundles, bundle, testCause)).rejects.toMatchObject({
+      code: 'ERR_FEDERATED_BUNDLE_EXISTS',
+      kind: 'already-exists',
+    })
+    const nowhere = TrustDomain.parse('nope.org')
+    const missing = { code: 'ERR_FEDERATED_BUNDLE_NOT_FOUND', kind: 'not-found' }
+    await expect(updateFederatedBundle(bundles, nowhere, changed, testCause)).rejects.toMatchObject(
+      missing,
+    )
+    for (const mode of modes) {
+      await expect(deleteFederatedBundle(bundles, nowhere, mode, testCause)).rejects.toMatchObject(
+        missing,
+      )
+    }
+  })
+
+  it('that cannot be stored stays as it was', async () => {
+    const full = new StoreError('ERR_STORE_UNAVAILABLE', 'no space left on device')
+    const broken = { registry, store: { commit: () => Promise.reject(full) } }
+    const before = registry.bundles.find(other.name)
+    const changes: readonly (() => Promise<unknown>)[] = [
+      () => createFederatedBundle(broken, bundle, testCause),
+      () => setFederatedBundle(broken, { ...bundle, ...changed }, testCause),
+      () => updateFederatedBundle(broken, other, changed, testCause),
+      () => deleteFederatedBundle(broken, other, 'delete', testCause),
+    ]
+    for (const change of changes) {
+      await expect(change()).rejects.toMatchObject({
+        code: 'ERR_FEDERATED_BUNDLE_NOT_STORED',
+        message: 'no space left on device',
+      })
+    }
+    expect(registry.bundles.find(other.name)).toBe(before)
+  })
+})
 
 /** Entries that federate with a trust domain whose bundle is gone: there must never be one. */
 const dangling = (): readonly string[] =>

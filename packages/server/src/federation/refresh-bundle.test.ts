@@ -3,6 +3,8 @@ import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { testDomain } from '../store/store.test-kit.ts'
+import type { Store } from '../store/store.ts'
+import { StoreError } from '../store/store-error.ts'
 import { FederationScene, ForeignDomain } from './federation.test-kit.ts'
 import { BundleFetcher } from './fetch-bundle.ts'
 import { refreshBundle } from './refresh-bundle.ts'
@@ -19,14 +21,18 @@ afterEach(async () => {
   await scene[Symbol.asyncDispose]()
 })
 
-function refresh(relationship = other.relationship(), allowed: readonly Cidr[] = []) {
+function refresh(
+  relationship = other.relationship(),
+  allowed: readonly Cidr[] = [],
+  store: Pick<Store, 'commit'> = scene.store,
+) {
   const fetcher = new BundleFetcher({
     http: scene.http,
     findBundle: (name) => scene.find(name),
     remoteAddresses: new RemoteAddresses({ allowed }),
     clock: scene.clock,
   })
-  const { registry, store } = scene
+  const { registry } = scene
   const options = { ownTrustDomain: testDomain, state: { registry, store }, fetcher }
   return refreshBundle(options, relationship)
 }
@@ -207,6 +213,20 @@ describe('a bundle endpoint', () => {
     expect(await refresh()).toBeUndefined()
     expect(scene.find('other.org')).toBe(stored)
     expect(other.requests).toBe(2)
+  })
+
+  it('whose bundle cannot be stored leaves the one that is there', async () => {
+    await other.serve()
+    await scene.put(other.bundle())
+    const before = scene.find('other.org')
+    other.sequenceNumber = 2n
+    const full = new StoreError('ERR_STORE_UNAVAILABLE', 'no space left on device')
+    const store = { commit: () => Promise.reject(full) }
+    await expect(refresh(undefined, [], store)).rejects.toMatchObject({
+      code: 'ERR_BUNDLE_ENDPOINT_NOT_STORED',
+      message: 'failed to store fetched federated bundle: no space left on device',
+    })
+    expect(scene.find('other.org')).toBe(before)
   })
 
   it('of a third trust domain may serve the bundle', async () => {

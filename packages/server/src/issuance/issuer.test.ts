@@ -482,16 +482,19 @@ describe('a JWT-SVID', () => {
     await expect(
       issuerWith({ authorities: disabled }).mintJwtSvid(jwtRequest),
     ).rejects.toMatchObject({
+      code: 'ERR_JWT_SVIDS_DISABLED',
       kind: 'unimplemented',
       message: 'JWT functionality is disabled',
     })
     const issuer = issuerWith()
     const reserved = SpiffeId.parse('spiffe://example.org/spire/server')
     await expect(issuer.mintJwtSvid({ ...jwtRequest, spiffeId: reserved })).rejects.toMatchObject({
+      code: 'ERR_SVID_ID_REFUSED',
       kind: 'invalid-argument',
       message: expect.stringMatching(/^invalid SPIFFE ID: ".*path is in the reserved namespace$/),
     })
     await expect(issuer.mintJwtSvid({ ...jwtRequest, audience: [] })).rejects.toMatchObject({
+      code: 'ERR_AUDIENCE_MISSING',
       kind: 'invalid-argument',
       message: 'at least one audience is required',
     })

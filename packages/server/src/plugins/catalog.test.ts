@@ -20,30 +20,39 @@ const memory = 'KeyManager "memory" {}'
 
 describe('loadPlugins refuses', () => {
   it.each([
-    ['', 'plugin type "KeyManager" constraint not satisfied: expected exactly 1 but got 0'],
+    [
+      '',
+      'ERR_PLUGIN_COUNT',
+      'plugin type "KeyManager" constraint not satisfied: expected exactly 1 but got 0',
+    ],
     [
       `${memory} KeyManager "disk" { plugin_data { keys_path = "/nowhere/keys.json" } }`,
+      'ERR_PLUGIN_COUNT',
       'plugin type "KeyManager" constraint not satisfied: expected exactly 1 but got 2',
     ],
     [
       'KeyManager "nope" {}',
+      'ERR_PLUGIN_UNKNOWN',
       'failed to load plugin "nope": no built-in plugin "nope" for type "KeyManager"',
     ],
     [
       `${memory} NodeAttestor "x509pop" { plugin_data {} }`,
+      'ERR_PLUGIN_CONFIG',
       'failed to configure plugin "x509pop": rpc error: code = InvalidArgument desc = one of ca_bundle_path or ca_bundle_paths must be configured',
     ],
     [
       'KeyManager "disk" { plugin_data {} }',
+      'ERR_PLUGIN_CONFIG',
       'failed to configure plugin "disk": rpc error: code = InvalidArgument desc = keys_path is required',
     ],
-    [`${memory} Foo "bar" {}`, 'unsupported plugin type "Foo"'],
+    [`${memory} Foo "bar" {}`, 'ERR_PLUGIN_UNKNOWN', 'unsupported plugin type "Foo"'],
     [
       `${memory} Notifier "k8sbundle" {}`,
+      'ERR_PLUGIN_UNKNOWN',
       'failed to load plugin "k8sbundle": no built-in plugin "k8sbundle" for type "Notifier"',
     ],
-  ])('%s', async (plugins, message) => {
-    await expect(load(plugins)).rejects.toMatchObject({ message })
+  ])('%s', async (plugins, code, message) => {
+    await expect(load(plugins)).rejects.toMatchObject({ code, message })
   })
 })
 

@@ -73,6 +73,34 @@ describe('a store that cannot write', () => {
   })
 })
 
+describe('an item that cannot be done', () => {
+  it.each([
+    ['no selectors', { selectors: [] }, 'ERR_ENTRY_MALFORMED', 'missing selector list'],
+    ['a DNS name twice', { dnsNames: ['a', 'a'] }, 'ERR_ENTRY_EXISTS', 'dns_names.value'],
+  ])('for %s says so, and leaves the others alone', async (_, fields, code, reason) => {
+    const error = { code, message: expect.stringContaining(reason) }
+    const failed = { kind: 'failed', error }
+    const good = draft({ id: 'good' })
+    expect(await createEntries(state, [draft(fields), good], testCause)).toMatchObject([
+      failed,
+      { kind: 'created' },
+    ])
+    expect(await updateEntries(state, [{ id: 'good', fields }], testCause)).toMatchObject([failed])
+    expect(Array.from(registry.entries.values())).toMatchObject([{ id: 'good', revisionNumber: 0 }])
+  })
+
+  it('for want of the entry says that it is not found', async () => {
+    const missing = { code: 'ERR_ENTRY_NOT_FOUND', kind: 'not-found' }
+    const patch = { id: 'none', fields: { hint: 'new' } }
+    expect(await updateEntries(state, [patch], testCause)).toMatchObject([
+      { kind: 'failed', error: { ...missing, message: 'record not found' } },
+    ])
+    expect(await deleteEntries(state, ['none'], testCause)).toMatchObject([
+      { ...missing, message: 'entry not found' },
+    ])
+  })
+})
+
 describe('creating entries', () => {
   it('writes the cause into the change log, with the actor', async () => {
     await createEntries(state, [draft()], testCause)

@@ -34,7 +34,12 @@ describe('the file of a connection_string', () => {
   })
 
   it('cannot be of another scheme', () => {
-    expect(() => sqlitePath('http://x/y')).toThrow('unsupported scheme "http"')
+    expect(() => sqlitePath('http://x/y')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_IMPORT_SOURCE_UNSUPPORTED',
+        message: 'unsupported scheme "http"',
+      }),
+    )
   })
 })
 

@@ -9,7 +9,6 @@ import { buildCsr } from '@mini-spire/runtime/x509/csr'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { parseCertificate, pemEncode, verifyChain } from '@mini-spire/sdk/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { UpstreamAuthorityError } from '../upstream-authority-error.ts'
 import { DiskUpstreamAuthority } from './disk-authority.ts'
 import { readDiskConfig } from './disk-config.ts'
 
@@ -67,6 +66,7 @@ describe('upstream authority disk', () => {
 
   it('says which file it cannot use, and why', async () => {
     await expect(open()).rejects.toMatchObject({
+      code: 'ERR_UPSTREAM_CONFIG',
       kind: 'invalid-argument',
       message: `unable to load upstream CA key: open ${at('ca.key')}: no such file or directory`,
     })
@@ -120,7 +120,10 @@ describe('upstream authority disk', () => {
     write({ key: ca.privateKey, cert: pemOf(ca) })
     const authority = await open()
     const request = { csr: await csr(options), preferredTtlSeconds: 0 }
-    await expect(authority.mintX509Ca(request)).rejects.toThrow(UpstreamAuthorityError)
+    await expect(authority.mintX509Ca(request)).rejects.toMatchObject({
+      code: 'ERR_UPSTREAM_FAILED',
+      cause: { code: 'ERR_UPSTREAM_CSR_REFUSED' },
+    })
   })
 
   it('signs no request whose sender does not prove its key', async () => {
@@ -128,9 +131,12 @@ describe('upstream authority disk', () => {
     const authority = await open()
     const forged = Buffer.from(await csr())
     forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1
-    await expect(authority.mintX509Ca({ csr: forged, preferredTtlSeconds: 0 })).rejects.toThrow(
-      'unable to sign CSR: CSR signature check failed: ',
-    )
+    await expect(
+      authority.mintX509Ca({ csr: forged, preferredTtlSeconds: 0 }),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(/^unable to sign CSR: CSR signature check failed: /),
+      cause: { code: 'ERR_UPSTREAM_CSR_REFUSED' },
+    })
   })
 
   it('signs a CA with the subject asked for, for an hour unless asked otherwise, and never past its own end', async () => {
