@@ -83,6 +83,7 @@ describe('a Workload API client', () => {
 
   it('says what the agent says, with its status', async () => {
     await expect(client.fetchX509Svid()).rejects.toMatchObject({
+      code: 'ERR_WORKLOAD_API_CALL',
       status: 7,
       details: 'no identity issued',
       kind: 'permission-denied',
