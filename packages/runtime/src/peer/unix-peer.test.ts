@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { descriptorOf, loadPeerCalls, type PeerCalls } from './peer-calls.ts'
 import { pinUnixPeer } from './unix-peer.ts'
 
@@ -161,5 +161,13 @@ describe('the process behind a Unix socket', () => {
     expect(() => descriptorOf(socket)).toThrow(
       expect.objectContaining({ code: 'ERR_PEER_UNIDENTIFIED' }),
     )
+  })
+})
+
+describe('a system that does not tell who calls', () => {
+  it('is refused, so that nobody is served unidentified', async () => {
+    closers.push(() => vi.unstubAllGlobals())
+    vi.stubGlobal('process', Object.create(process, { platform: { value: 'darwin' } }))
+    await expect(loadPeerCalls()).rejects.toMatchObject({ code: 'ERR_PEER_UNSUPPORTED' })
   })
 })
