@@ -5,14 +5,12 @@ export type NodeAttestationErrorCode =
   | 'ERR_AGENT_SVID'
   | 'ERR_AGENT_KEY'
   | 'ERR_NOT_REATTESTABLE'
-  | 'ERR_REBOOTSTRAP'
 
 const kinds: Record<NodeAttestationErrorCode, ErrorKind> = {
   ERR_BOOTSTRAP_BUNDLE: 'unavailable',
   ERR_AGENT_SVID: 'internal',
   ERR_AGENT_KEY: 'internal',
   ERR_NOT_REATTESTABLE: 'failed-precondition',
-  ERR_REBOOTSTRAP: 'unavailable',
 }
 
 /** An agent that cannot get, or keep, its own identity. */

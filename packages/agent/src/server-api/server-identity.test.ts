@@ -11,19 +11,29 @@ const chainOf = (authority: TestCa, id: string, options = {}) =>
 
 describe('a chain is not our server', () => {
   it.each([
-    ['when it is empty', []],
-    ['when another root signed it', chainOf(stranger, '/spire/server')],
-    ['when it is an agent', chainOf(ca, '/spire/agent/one')],
-    ['when it is another trust domain', chainOf(ca, 'spiffe://other.org/spire/server')],
+    ['when it is empty', 'ERR_SERVER_IDENTITY', []],
+    [
+      'when another root signed it',
+      'ERR_CERTIFICATE_UNTRUSTED',
+      chainOf(stranger, '/spire/server'),
+    ],
+    ['when it is an agent', 'ERR_SERVER_IDENTITY', chainOf(ca, '/spire/agent/one')],
+    [
+      'when it is another trust domain',
+      'ERR_SERVER_IDENTITY',
+      chainOf(ca, 'spiffe://other.org/spire/server'),
+    ],
     [
       'when it has expired',
+      'ERR_CERTIFICATE_EXPIRED',
       chainOf(ca, '/spire/server', {
         notAfter: new Date(now.getTime() - 1000),
         notBefore: new Date(now.getTime() - 5000),
       }),
     ],
-  ])('%s', (_, chain) => {
-    expect(() => verifyServerChain(chain, { trustDomain: ca.trustDomain, roots, now })).toThrow()
+  ])('%s', (_, code, chain) => {
+    const trust = { trustDomain: ca.trustDomain, roots, now }
+    expect(() => verifyServerChain(chain, trust)).toThrow(expect.objectContaining({ code }))
   })
 
   it('and a name that is wrong is refused in an insecure bootstrap too', () => {

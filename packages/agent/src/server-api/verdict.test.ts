@@ -43,6 +43,18 @@ describe('what a refusal means for the agent', () => {
     expect(verdictOf(undefined)).toBeUndefined()
   })
 
+  it('stays findable behind the call that failed, and what is no answer of the server passes', () => {
+    expect(() => failedTo('renew agent')(refusal(Reason.AGENT_BANNED))).toThrow(
+      expect.objectContaining({
+        code: 'ERR_SERVER_CALL',
+        message: expect.stringMatching(/^failed to renew agent: /),
+        cause: expect.any(GrpcError),
+      }),
+    )
+    const bug = new TypeError('x is not a function')
+    expect(() => failedTo('renew agent')(bug)).toThrow(bug)
+  })
+
   it('finds refusals and lost trust however deep they lie', () => {
     expect(isPermissionDenied(wrapped(refusal(0)))).toBe(true)
     expect(isPermissionDenied(wrapped(refusal(0, 5)))).toBe(false)
