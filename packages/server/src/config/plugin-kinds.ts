@@ -39,8 +39,16 @@ export const serverPluginKinds: readonly PluginKind[] = [
     type: 'NodeAttestor',
     min: 0,
     max: unlimited,
-    supported: ['gcp_iit', 'http_challenge', 'join_token', 'k8s_psat', 'sshpop', 'x509pop'],
-    unsupported: ['aws_iid', 'azure_imds', 'azure_msi', 'tpm_devid'],
+    supported: [
+      'azure_msi',
+      'gcp_iit',
+      'http_challenge',
+      'join_token',
+      'k8s_psat',
+      'sshpop',
+      'x509pop',
+    ],
+    unsupported: ['aws_iid', 'azure_imds', 'tpm_devid'],
   },
   {
     type: 'Notifier',

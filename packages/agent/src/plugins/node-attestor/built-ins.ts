@@ -3,6 +3,7 @@ import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import { AzureMsiAttestor } from './azure-msi/azure-msi.ts'
 import { GcpIitAttestor } from './gcp-iit/gcp-iit.ts'
 import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
 import { K8sPsatAttestor } from './k8s-psat/k8s-psat.ts'
@@ -11,7 +12,7 @@ import { SshPopAttestor } from './ssh-pop/ssh-pop.ts'
 
 /** What node attestors get from their agent. */
 export interface NodeAttestorSurroundings {
-  readonly http: HttpClient
+  readonly http: Pick<HttpClient, 'request'>
 }
 
 type Create = (
@@ -21,11 +22,19 @@ type Create = (
 
 /** Built-in node attestors that need no more of the agent than this, each made from its `plugin_data`. */
 export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['azure_msi', createAzureMsi],
   ['gcp_iit', createGcpIit],
   ['http_challenge', createHttpChallenge],
   ['k8s_psat', createK8sPsat],
   ['sshpop', createSshPop],
 ])
+
+const azureMsiSchema = { resource_id: { type: 'string' } } as const
+
+function createAzureMsi(data: Node | undefined, { http }: NodeAttestorSurroundings): NodeAttestor {
+  const { resource_id } = decodeSection(azureMsiSchema, data)
+  return new AzureMsiAttestor({ http, resourceId: resource_id || 'https://management.azure.com/' })
+}
 
 const gcpIitSchema = {
   identity_token_host: { type: 'string' },

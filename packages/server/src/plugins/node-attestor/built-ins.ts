@@ -2,6 +2,8 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { AzureMsiAttestor } from './azure-msi/azure-msi.ts'
+import { readAzureMsiConfig } from './azure-msi/azure-msi-config.ts'
 import { GcpIitAttestor } from './gcp-iit/gcp-iit.ts'
 import { readGcpIitConfig } from './gcp-iit/gcp-iit-config.ts'
 import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
@@ -23,11 +25,21 @@ type Create = (data: Node | undefined, surroundings: AttestorSurroundings) => Pr
 
 /** Built-in node attestors that need no more of the server than this, each made from its `plugin_data`. */
 export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['azure_msi', createAzureMsi],
   ['gcp_iit', createGcpIit],
   ['http_challenge', createHttpChallenge],
   ['k8s_psat', createK8sPsat],
   ['sshpop', createSshPop],
 ])
+
+async function createAzureMsi(
+  data: Node | undefined,
+  { trustDomain, clock, environment }: AttestorSurroundings,
+): Promise<NodeAttestor> {
+  const http = new HttpClient({ environment, clock })
+  const options = readAzureMsiConfig(data, { http, clock, environment })
+  return new AzureMsiAttestor({ ...options, trustDomain })
+}
 
 async function createGcpIit(
   data: Node | undefined,

@@ -11,8 +11,7 @@ export class GoJsonObject {
 
   /** @throws {Error} for what is not JSON or not an object */
   static parse(bytes: Uint8Array): GoJsonObject {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-    return GoJsonObject.#from(value) ?? new GoJsonObject(new Map())
+    return GoJsonObject.#from(parse(bytes)) ?? new GoJsonObject(new Map())
   }
 
   static #from(value: unknown): GoJsonObject | undefined {
@@ -58,6 +57,15 @@ export class GoJsonObject {
     if (value === null || value === undefined) return []
     if (!Array.isArray(value)) throw new Error('json: cannot unmarshal value into a list')
     return value.map(bytesOf)
+  }
+}
+
+/** The parser's own text would quote what it read: evidence, which no error repeats. */
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    throw new Error('invalid JSON')
   }
 }
 
