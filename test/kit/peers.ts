@@ -84,3 +84,17 @@ export async function pythonPeer(): Promise<string> {
   writeFileSync(ready, wanted)
   return interpreter
 }
+
+const opaVersion = 'v1.9.0'
+
+/** Builds the policy compiler `opa` from its published module and returns its path. */
+export async function opaPeer(): Promise<string> {
+  const program = join(peerFolder, 'opa')
+  if (existsSync(program)) return program
+  mkdirSync(peerFolder, { recursive: true })
+  await run('go', ['install', `github.com/open-policy-agent/opa@${opaVersion}`], {
+    env: { ...process.env, GOBIN: peerFolder, GOFLAGS: '' },
+    maxBuffer: 16 * 1024 * 1024,
+  })
+  return program
+}

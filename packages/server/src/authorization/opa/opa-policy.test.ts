@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,25 +37,6 @@ function ask(fields: Partial<PolicyQuestion>, engine: PolicyEngine = policy): re
 const entryAt = (path: string): unknown => ({
   entries: [{ id: '', spiffeId: { trustDomain: 'example.org', path }, selectors: [] }],
 })
-
-function hasProgram(name: string): boolean {
-  try {
-    execFileSync(name, ['version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Compiles Rego with the `opa` program. */
-function compile(rego: string, name: string): string {
-  const source = join(folder, `${name}.rego`)
-  const output = join(folder, `${name}.tar.gz`)
-  writeFileSync(source, rego)
-  const args = ['build', '-t', 'wasm', '-e', 'spire/result', '-o', output, source]
-  execFileSync('opa', args, { stdio: 'pipe' })
-  return output
-}
 
 describe('a policy file', () => {
   const load = (path: string, data = dataPath): Promise<unknown> =>
@@ -176,34 +156,5 @@ describe('the built-in policy', () => {
     expect(await loadPolicy(undefined)).toBe(builtInPolicy)
     expect(ask({ method: create }, builtInPolicy)).toEqual(['admin', 'local'])
     expect(ask({ method: '/unknown' }, builtInPolicy)).toEqual(['nobody'])
-  })
-})
-
-const hasOpa = hasProgram('opa')
-
-describe.skipIf(!hasOpa)('with opa at hand', () => {
-  it('the committed policy is what its source compiles to', async () => {
-    const source = readFileSync(join(vectors, 'policy.rego'), 'utf8')
-    const fresh = await OpaPolicy.load({ policyPath: compile(source, 'fresh'), dataPath })
-    const methods = [...knownMethods(), '/never', '/unknown']
-    const requests = [{}, undefined, entryAt('/forbidden/x')]
-    for (const method of methods) {
-      for (const request of requests) {
-        for (const caller of ['', 'spiffe://example.org/counter']) {
-          const question = { method, request, caller, isLocal: caller === '' }
-          expect(ask(question, fresh)).toEqual(ask(question))
-        }
-      }
-    }
-  })
-
-  it.each([
-    ['a key that is missing', '{"allow": true}', 'did not contain "allow_if_admin" bool value'],
-    ['another type', '"yes"', 'unexpected type'],
-    ['no result', 'x if { input.never }', 'no matching policies found'],
-  ])('refuses a policy whose result has %s', async (name, result, reason) => {
-    const rule = result.includes(' if ') ? 'result := 1 if input.never' : `result := ${result}`
-    const path = compile(`package spire\n${rule}\n`, name.replaceAll(' ', '-'))
-    await expect(loadPolicy({ policyPath: path, dataPath: '' })).rejects.toThrow(reason)
   })
 })
