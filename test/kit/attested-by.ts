@@ -13,6 +13,7 @@ export async function expectAttested(
   const folder = scene.makeFolder('plugins')
   const server = await ServerDeployment.start(scene, {
     program: programs.server,
+    ...(evidence.serverEnvironment && { env: evidence.serverEnvironment }),
     plugins: `
     DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${folder}/db" } }
     KeyManager "memory" { plugin_data {} }

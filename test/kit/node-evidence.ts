@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { FakeGoogle } from './fake-google.ts'
 import { FakeKubernetes } from './fake-kubernetes.ts'
 import { hasProgram, missingPeer } from './peers.ts'
 import type { Scene } from './processes.ts'
@@ -10,6 +11,8 @@ export interface NodeEvidence {
   readonly server: string
   /** The agent's plugin block. */
   readonly agent: string
+  /** Further environment of the server. */
+  readonly serverEnvironment?: Readonly<Record<string, string>>
   /** The agent ID that comes of it. */
   readonly agentId: RegExp
   /** Selectors that the agent gets, `type:value`; sorted. */
@@ -23,8 +26,9 @@ export interface EvidenceKind {
   readonly make: (scene: Scene) => Promise<NodeEvidence>
 }
 
-/** The attestors that need no cloud. */
+/** The attestors whose evidence a test can make: of no cloud, or of one that can be played. */
 export const evidenceKinds: readonly EvidenceKind[] = [
+  { name: 'gcp_iit', isMissing: () => false, make: gcpIit },
   { name: 'http_challenge', isMissing: () => false, make: httpChallenge },
   { name: 'k8s_psat', isMissing: () => false, make: k8sPsat },
   { name: 'sshpop', isMissing: isOpenSshMissing, make: sshPop },
@@ -33,6 +37,31 @@ export const evidenceKinds: readonly EvidenceKind[] = [
 function isOpenSshMissing(): boolean {
   if (hasProgram('sh', '-c', 'command -v ssh-keygen')) return false
   return missingPeer('OpenSSH', 'apt-get install openssh-client')
+}
+
+async function gcpIit(scene: Scene): Promise<NodeEvidence> {
+  const google = await FakeGoogle.start(scene, {
+    project_id: 'project-1',
+    project_number: 123_456,
+    zone: 'europe-west1-b',
+    instance_id: '4242',
+    instance_name: 'vm-1',
+    instance_creation_timestamp: 1_700_000_000,
+  })
+  return {
+    server: 'NodeAttestor "gcp_iit" { plugin_data { projectid_allow_list = ["project-1"] } }',
+    agent: `NodeAttestor "gcp_iit" { plugin_data {
+      identity_token_host = "${google.metadataHost}"
+    } }`,
+    serverEnvironment: google.environment,
+    agentId: /^spiffe:\/\/example\.org\/spire\/agent\/gcp_iit\/project-1\/4242$/,
+    selectors: [
+      'gcp_iit:instance-name:vm-1',
+      'gcp_iit:project-id:project-1',
+      'gcp_iit:sa:vm@project-1.iam.gserviceaccount.com',
+      'gcp_iit:zone:europe-west1-b',
+    ],
+  }
 }
 
 async function httpChallenge(): Promise<NodeEvidence> {
