@@ -8,9 +8,10 @@ export interface NewAuthorities {
   /** DER of one certificate each. */
   readonly x509?: readonly Uint8Array[]
   readonly jwt?: readonly Omit<JwtAuthority, 'tainted'>[]
+  readonly wit?: readonly Omit<JwtAuthority, 'tainted'>[]
 }
 
-type Lists = Pick<TrustBundle, 'x509Authorities' | 'jwtAuthorities'>
+type Lists = Pick<TrustBundle, 'x509Authorities' | 'jwtAuthorities' | 'witAuthorities'>
 
 /**
  * The lists with what is new at their ends; undefined when nothing is. What is in a list already is not added again, and a
@@ -25,15 +26,28 @@ export function appended(lists: Lists, added: NewAuthorities): Lists | undefined
     if (!x509Authorities.some((known) => isEqual(known.certificate, certificate)))
       x509Authorities.push({ certificate, tainted: false })
   }
-  const jwtAuthorities = [...lists.jwtAuthorities]
-  for (const key of added.jwt ?? []) {
-    if (!jwtAuthorities.some((known) => isSameKey(known, key)))
-      jwtAuthorities.push({ ...key, tainted: false })
-  }
+  const jwtAuthorities = withKeys(lists.jwtAuthorities, added.jwt)
+  const witAuthorities = withKeys(lists.witAuthorities, added.wit)
   const isChanged =
     x509Authorities.length > lists.x509Authorities.length ||
-    jwtAuthorities.length > lists.jwtAuthorities.length
-  return isChanged ? { x509Authorities, jwtAuthorities } : undefined
+    jwtAuthorities.length > lists.jwtAuthorities.length ||
+    witAuthorities.length > (lists.witAuthorities?.length ?? 0)
+  return isChanged ? { x509Authorities, jwtAuthorities, ...unlessEmpty(witAuthorities) } : undefined
+}
+
+function withKeys(
+  keys: readonly JwtAuthority[] = [],
+  added: readonly Omit<JwtAuthority, 'tainted'>[] = [],
+): readonly JwtAuthority[] {
+  const all = [...keys]
+  for (const key of added) {
+    if (!all.some((known) => isSameKey(known, key))) all.push({ ...key, tainted: false })
+  }
+  return all
+}
+
+function unlessEmpty(witAuthorities: readonly JwtAuthority[]): Pick<TrustBundle, 'witAuthorities'> {
+  return witAuthorities.length > 0 ? { witAuthorities } : {}
 }
 
 /**
@@ -45,16 +59,20 @@ export function pruned(lists: Lists, expiredAtMs: number): Lists | undefined {
   const x509Authorities = lists.x509Authorities.filter(
     ({ certificate }) => readCertificate(certificate).notAfter.getTime() > expiredAtMs,
   )
-  const jwtAuthorities = lists.jwtAuthorities.filter(
-    ({ expiresAtSeconds }) => expiresAtSeconds === 0 || expiresAtSeconds * 1000 > expiredAtMs,
-  )
+  const isAlive = ({ expiresAtSeconds }: JwtAuthority): boolean =>
+    expiresAtSeconds === 0 || expiresAtSeconds * 1000 > expiredAtMs
+  const jwtAuthorities = lists.jwtAuthorities.filter(isAlive)
+  const witAuthorities = lists.witAuthorities?.filter(isAlive)
   if (x509Authorities.length === 0) throw refused('would prune all certificates')
   if (lists.jwtAuthorities.length > 0 && jwtAuthorities.length === 0)
     throw refused('would prune all JWT signing keys')
   const isChanged =
     x509Authorities.length < lists.x509Authorities.length ||
-    jwtAuthorities.length < lists.jwtAuthorities.length
-  return isChanged ? { x509Authorities, jwtAuthorities } : undefined
+    jwtAuthorities.length < lists.jwtAuthorities.length ||
+    (witAuthorities?.length ?? 0) < (lists.witAuthorities?.length ?? 0)
+  return isChanged
+    ? { x509Authorities, jwtAuthorities, ...(witAuthorities && { witAuthorities }) }
+    : undefined
 }
 
 /** The X.509 authority with this subject key identifier (lower-case hex), or undefined. */

@@ -20,6 +20,7 @@ import { jwtKind } from './jwt-kind.ts'
 import { type PublishJwtAuthority, publishLocally } from './jwt-publisher.ts'
 import { LocalAuthorities } from './local-authorities.ts'
 import { leaveTaintedRoots } from './tainted-upstream.ts'
+import { witKind } from './wit-kind.ts'
 import type { X509Ca } from './x509-ca.ts'
 import { selfSigningIssuer, type X509CaIssuer } from './x509-ca-issuer.ts'
 import { x509Kind } from './x509-kind.ts'
@@ -46,6 +47,8 @@ export interface AuthorityManagerOptions {
   /** `ca_subject`. */
   readonly caSubject: DistinguishedName
   readonly isJwtDisabled: boolean
+  /** @default WIT-SVIDs are switched off */
+  readonly witKeyType?: KeyType | undefined
   /** Change what self-signed CA certificates say. @default nobody does */
   readonly composers?: CredentialComposers
   /** @default every X.509 authority is its own root */
@@ -63,7 +66,7 @@ export interface AuthorityManagerOptions {
 /**
  * The server's signing authorities: prepares them ahead of time, switches to them, remembers them across restarts.
  *
- * X.509 and JWT authorities rotate independently. Signing never waits for any of this: it takes the active authority.
+ * X.509, JWT and WIT authorities rotate independently. Signing never waits for any of this: it takes the active authority.
  *
  * @example
  * const authorities = new AuthorityManager(options)
@@ -74,6 +77,7 @@ export class AuthorityManager {
   readonly #options: AuthorityManagerOptions
   readonly #x509: AuthorityRotation<X509Ca>
   readonly #jwt: AuthorityRotation<JwtKey>
+  readonly #wit: AuthorityRotation<JwtKey> | undefined
   #journal: Journal
   #failedRotations = 0
   /** Ticks and operators' commands wait for each other. */
@@ -92,16 +96,16 @@ export class AuthorityManager {
       options.x509Issuer ??
       selfSigningIssuer({ ...options, subject: options.caSubject, ttlSeconds, serialNumbers })
     const x509 = x509Kind({ ...options, keyType: options.x509KeyType, issuer, journal })
-    const jwt = jwtKind({
-      ...options,
-      keyType: options.jwtKeyType,
-      ttlSeconds,
-      journal,
-      publish: options.publishJwtAuthority ?? publishLocally(bundle),
-      newKeyId: options.newKeyId ?? (() => keyIdFromBytes(randomBytes(keyIdLength))),
-    })
+    const newKeyId = options.newKeyId ?? (() => keyIdFromBytes(randomBytes(keyIdLength)))
+    const token = { ...options, ttlSeconds, journal, newKeyId }
+    const publish = options.publishJwtAuthority ?? publishLocally(bundle)
+    const jwt = jwtKind({ ...token, keyType: options.jwtKeyType, publish })
     this.#x509 = new AuthorityRotation({ kind: x509, clock, log, metrics })
     this.#jwt = new AuthorityRotation({ kind: jwt, clock, log, metrics })
+    if (options.witKeyType !== undefined) {
+      const wit = witKind({ ...token, keyType: options.witKeyType })
+      this.#wit = new AuthorityRotation({ kind: wit, clock, log, metrics })
+    }
     this.local = new LocalAuthorities({
       ...options,
       x509: this.#x509,
@@ -123,6 +127,7 @@ export class AuthorityManager {
       this.#logJournal()
       await this.#x509.load()
       if (!this.#options.isJwtDisabled) await this.#jwt.load()
+      await this.#wit?.load()
       const [failure] = await this.#rotate()
       if (failure !== undefined) throw failure
     })
@@ -178,6 +183,22 @@ export class AuthorityManager {
     return active
   }
 
+  /**
+   * The WIT authority that signs now.
+   *
+   * @throws {CaError} `ERR_WIT_KEY_UNAVAILABLE`
+   */
+  wit(): JwtKey {
+    const active = this.#wit?.active
+    if (!active)
+      throw new CaError('ERR_WIT_KEY_UNAVAILABLE', 'WIT key is not available for signing')
+    return active
+  }
+
+  get isWitDisabled(): boolean {
+    return this.#wit === undefined
+  }
+
   get isJwtDisabled(): boolean {
     return this.#options.isJwtDisabled
   }
@@ -189,6 +210,8 @@ export class AuthorityManager {
     if (failures.length > 0 && this.#x509.slots.current.isEmpty) return failures
     if (!this.isJwtDisabled)
       await this.#attempt('Unable to rotate JWT key', failures, () => this.#jwt.tick())
+    const wit = this.#wit
+    if (wit) await this.#attempt('Unable to rotate WIT key', failures, () => wit.tick())
     await this.#saveJournal()
     return failures
   }
@@ -200,7 +223,7 @@ export class AuthorityManager {
     log.info('Journal loaded', {
       x509_cas: this.#journal.x509Authorities.length,
       jwt_keys: this.#journal.jwtAuthorities.length,
-      wit_keys: 0,
+      wit_keys: this.#journal.witAuthorities.length,
     })
   }
 

@@ -3,6 +3,7 @@ import { type ErrorKind, SpiffeError } from '@mini-spire/sdk/errors'
 export type CaErrorCode =
   | 'ERR_X509_CA_UNAVAILABLE'
   | 'ERR_JWT_KEY_UNAVAILABLE'
+  | 'ERR_WIT_KEY_UNAVAILABLE'
   | 'ERR_CERTIFICATE_INVALID'
   | 'ERR_JWT_SVID_INVALID'
   | 'ERR_JWT_DISABLED'
@@ -24,6 +25,7 @@ export type CaErrorCode =
 const kinds: Record<CaErrorCode, ErrorKind> = {
   ERR_X509_CA_UNAVAILABLE: 'unavailable',
   ERR_JWT_KEY_UNAVAILABLE: 'unavailable',
+  ERR_WIT_KEY_UNAVAILABLE: 'unavailable',
   ERR_CERTIFICATE_INVALID: 'internal',
   ERR_JWT_SVID_INVALID: 'internal',
   ERR_JWT_DISABLED: 'unimplemented',

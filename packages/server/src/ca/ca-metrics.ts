@@ -1,5 +1,5 @@
 /** Kinds of authorities, as metrics name them. */
-export type AuthorityKindName = 'x509_ca' | 'jwt_key'
+export type AuthorityKindName = 'x509_ca' | 'jwt_key' | 'wit_key'
 
 /** What is counted of authorities; the composition root maps it to `ca.manager.…` and `manager.…`. */
 export interface CaMetrics {

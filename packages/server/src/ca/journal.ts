@@ -78,6 +78,11 @@ export class Journal {
     return this.#record.jwtAuthorities
   }
 
+  /** Oldest first. */
+  get witAuthorities(): readonly JwtAuthorityRecord[] {
+    return this.#record.witAuthorities ?? []
+  }
+
   async appendX509(authority: X509AuthorityRecord): Promise<void> {
     const x509Authorities = [...this.#record.x509Authorities, authority].slice(-journalCap)
     await this.#change({ x509Authorities })
@@ -105,6 +110,17 @@ export class Journal {
     const list = this.#record.jwtAuthorities
     const found = list.findLast((one) => one.keyId === authorityId)
     await this.#change({ jwtAuthorities: withStatus(list, found, authorityId, status) })
+  }
+
+  async appendWit(authority: JwtAuthorityRecord): Promise<void> {
+    await this.#change({ witAuthorities: [...this.witAuthorities, authority].slice(-journalCap) })
+  }
+
+  /** @throws {CaError} `ERR_JOURNAL_ENTRY_NOT_FOUND` */
+  async setWitStatus(authorityId: string, status: AuthorityStatus): Promise<void> {
+    const list = this.witAuthorities
+    const found = list.findLast((one) => one.keyId === authorityId)
+    await this.#change({ witAuthorities: withStatus(list, found, authorityId, status) })
   }
 
   /** Stores what an earlier failure left unstored. */

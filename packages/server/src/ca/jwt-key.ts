@@ -4,7 +4,7 @@ import type {
   SigningKey,
 } from '@mini-spire/runtime/key-manager/key-manager'
 
-/** A JWT authority that can sign. */
+/** A JWT or WIT authority that can sign. */
 export interface JwtKey {
   readonly keyId: string
   readonly notAfterSeconds: number
@@ -28,12 +28,15 @@ export interface JwtKeyParts {
   readonly keyId: string
   readonly notAfterSeconds: number
   readonly key: SigningKey
+  /** `typ` of the tokens. @default JWT */
+  readonly tokenType?: 'JWT' | 'wit+jwt'
 }
 
 /** Makes a JWT authority ready to sign: the header is encoded once, here. */
-export function makeJwtKey({ keyId, notAfterSeconds, key }: JwtKeyParts): JwtKey {
+export function makeJwtKey(parts: JwtKeyParts): JwtKey {
+  const { keyId, notAfterSeconds, key, tokenType = 'JWT' } = parts
   const { name, hash } = joseAlgorithmOf(key.type)
-  const header = JSON.stringify({ alg: name, kid: keyId, typ: 'JWT' })
+  const header = JSON.stringify({ alg: name, kid: keyId, typ: tokenType })
   return { keyId, notAfterSeconds, key, hash, header: `${base64Url(header)}.` }
 }
 

@@ -32,7 +32,9 @@ function deletion(journal: CaJournal): Delete<'ca-journal'> {
 }
 
 function isDead(journal: CaJournal, expiredBeforeSeconds: number): boolean {
-  return [...journal.x509Authorities, ...journal.jwtAuthorities].every(
-    ({ notAfterSeconds }) => notAfterSeconds < expiredBeforeSeconds,
-  )
+  return [
+    ...journal.x509Authorities,
+    ...journal.jwtAuthorities,
+    ...(journal.witAuthorities ?? []),
+  ].every(({ notAfterSeconds }) => notAfterSeconds < expiredBeforeSeconds)
 }

@@ -7,8 +7,12 @@ function entry(path: string, synopsis: string, load: () => Module): CommandEntry
   return { path, synopsis, load: async () => (await load()).command }
 }
 
-/** Every command of the server. None is loaded before it is called. */
-export function serverCommands(): readonly CommandEntry[] {
+/**
+ * Every command of the server. None is loaded before it is called.
+ *
+ * @param featureFlags names of feature flags, with a space between: some commands are there only with theirs
+ */
+export function serverCommands(featureFlags = ''): readonly CommandEntry[] {
   return [
     ...agentCommands(),
     ...bundleCommands(),
@@ -28,6 +32,9 @@ export function serverCommands(): readonly CommandEntry[] {
     entry('run', 'Runs the server', () => import('./run.ts')),
     entry('token generate', 'Generates a join token', () => import('./token/generate.ts')),
     entry('validate', 'Validates a SPIRE server configuration file', () => import('./validate.ts')),
+    ...(featureFlags.split(' ').includes('wit-svid')
+      ? [entry('wit mint', 'Mints a WIT-SVID', () => import('./wit/mint.ts'))]
+      : []),
     entry('x509 mint', 'Mints an X509-SVID', () => import('./x509/mint.ts')),
   ]
 }

@@ -7,7 +7,11 @@ const { dispatch } = await import('@mini-spire/runtime/cli/dispatch')
 const { version } = await import('@mini-spire/runtime/version')
 const { serverCommands } = await import('./commands.ts')
 
-const program = { name: 'spire-server', version, commands: serverCommands() }
+const program = {
+  name: 'spire-server',
+  version,
+  commands: serverCommands(process.env['SPIRE_SERVER_FFLAGS']),
+}
 process.exit(await dispatch(program, process.argv.slice(2), processTerminal()))
 
 export {}

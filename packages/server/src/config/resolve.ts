@@ -81,6 +81,7 @@ export async function resolveServerConfig(
     caSubject,
     areJwtSvidsDisabled: server.disable_jwt_svids,
     jwtIssuer: server.jwt_issuer,
+    witIssuer: server.experimental.wit_issuer,
     log: logConfig,
     proxyProtocolTrustedCidrs: server.proxy_protocol_trusted_cidrs,
     nodePruning,
@@ -187,11 +188,14 @@ function parseAdminId(text: string): SpiffeId {
   }
 }
 
-function resolveKeyTypes(server: ServerKeys): { caKeyType: KeyType; jwtKeyType: KeyType } {
+function resolveKeyTypes(
+  server: ServerKeys,
+): Pick<ResolvedServerConfig, 'caKeyType' | 'jwtKeyType' | 'witKeyType'> {
   const caKeyType = keyType(server.ca_key_type, 'ca_key_type') ?? 'ec-p256'
   const jwtKeyType = keyType(server.jwt_key_type, 'jwt_key_type') ?? caKeyType
-  keyType(server.experimental.wit_key_type, 'wit_key_type')
-  return { caKeyType, jwtKeyType }
+  const witKeyType = keyType(server.experimental.wit_key_type, 'wit_key_type') ?? caKeyType
+  const isWitEnabled = server.experimental.feature_flags.includes('wit-svid')
+  return { caKeyType, jwtKeyType, witKeyType: isWitEnabled ? witKeyType : undefined }
 }
 
 function keyType(text: string, key: string): KeyType | undefined {

@@ -102,6 +102,8 @@ export interface ResolvedServerConfig {
   readonly isAuditLogEnabled: boolean
   readonly caKeyType: KeyType
   readonly jwtKeyType: KeyType
+  /** Undefined: WIT-SVIDs are switched off. */
+  readonly witKeyType: KeyType | undefined
   readonly caSubject: CaSubject
   readonly caTtlMs: number
   readonly defaultX509SvidTtlMs: number
@@ -109,6 +111,8 @@ export interface ResolvedServerConfig {
   readonly areJwtSvidsDisabled: boolean
   /** Empty: no `iss` claim. */
   readonly jwtIssuer: string
+  /** Empty: WIT-SVIDs have no `iss` claim. */
+  readonly witIssuer: string
   readonly log: LogConfig
   readonly maxAttestedNodeInfoStalenessMs: number
   readonly proxyProtocolTrustedCidrs: readonly string[]

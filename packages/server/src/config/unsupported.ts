@@ -1,4 +1,4 @@
-import { pqKemReason, type RefusedKey, witReason } from '@mini-spire/runtime/config/refused-keys'
+import { pqKemReason, type RefusedKey } from '@mini-spire/runtime/config/refused-keys'
 import { hasPqKem } from '@mini-spire/runtime/pq-kem'
 import type { ServerFile } from './server-file.ts'
 
@@ -8,10 +8,5 @@ export const refusedKeys: readonly RefusedKey<ServerFile>[] = [
     key: 'experimental.require_pq_kem',
     reason: pqKemReason,
     isSet: ({ server }) => server.experimental.require_pq_kem && !hasPqKem(),
-  },
-  {
-    key: 'experimental.feature_flags "wit-svid"',
-    reason: witReason,
-    isSet: ({ server }) => server.experimental.feature_flags.includes('wit-svid'),
   },
 ]

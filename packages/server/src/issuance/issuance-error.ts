@@ -5,6 +5,7 @@ export type IssuanceErrorCode =
   | 'ERR_SVID_ID_REFUSED'
   | 'ERR_AUDIENCE_MISSING'
   | 'ERR_JWT_SVIDS_DISABLED'
+  | 'ERR_WIT_ALGORITHM_REFUSED'
   | 'ERR_SIGNING_FAILED'
 
 const kinds: Record<IssuanceErrorCode, ErrorKind> = {
@@ -12,6 +13,7 @@ const kinds: Record<IssuanceErrorCode, ErrorKind> = {
   ERR_SVID_ID_REFUSED: 'invalid-argument',
   ERR_AUDIENCE_MISSING: 'invalid-argument',
   ERR_JWT_SVIDS_DISABLED: 'unimplemented',
+  ERR_WIT_ALGORITHM_REFUSED: 'invalid-argument',
   ERR_SIGNING_FAILED: 'internal',
 }
 

@@ -1,5 +1,6 @@
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
+import type { WitConfirmation } from './wit-confirmation.ts'
 
 /** A certificate that was signed, with what answers and logs need of it. */
 export interface IssuedX509Svid {
@@ -18,6 +19,17 @@ export interface IssuedJwtSvid {
   readonly spiffeId: SpiffeId
   readonly issuedAtSeconds: number
   readonly expiresAtSeconds: number
+}
+
+/** A WIT-SVID for a key, of which the caller has shown nothing: the token is of use only to who holds it. */
+export interface WitSvidRequest {
+  readonly spiffeId: SpiffeId
+  readonly confirmation: WitConfirmation
+  /** 0 or less: one hour. */
+  readonly ttlSeconds: number
+  /** Empty: none. */
+  readonly entryId: string
+  readonly requester: string
 }
 
 /** A CA certificate for a downstream server of the same trust domain. */

@@ -11,6 +11,8 @@ export interface ActiveAuthorities {
   x509(): X509Ca
   jwt(): JwtKey
   readonly isJwtDisabled: boolean
+  wit(): JwtKey
+  readonly isWitDisabled: boolean
 }
 
 /** How long what is issued lives when nobody says otherwise. */
@@ -33,6 +35,8 @@ export interface IssuerOptions {
   readonly ttls: DefaultTtls
   /** `jwt_issuer`; empty: tokens have no `iss`. */
   readonly jwtIssuer: string
+  /** `experimental.wit_issuer`. @default WIT-SVIDs have no `iss` */
+  readonly witIssuer?: string
   /** Change what credentials say. @default nobody does */
   readonly composers?: CredentialComposers
   /** Counts what was signed. */

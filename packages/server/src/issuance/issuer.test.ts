@@ -48,6 +48,13 @@ const entry: RegistrationEntry = {
   jwtSvidIncludeJti: false,
 }
 
+const noWit = {
+  wit: () => {
+    throw new Error('not asked for')
+  },
+  isWitDisabled: true,
+}
+
 let state: TestState
 let authorities: AuthorityManager
 let records: IssuanceRecord[]
@@ -264,7 +271,7 @@ describe('an X509-SVID by entry', () => {
 
   it('is capped by every certificate above it, not by the nearest alone', async () => {
     const ca = { ...authorities.x509(), capSeconds: nowSeconds() + 30 }
-    const capped = { x509: () => ca, jwt: () => authorities.jwt(), isJwtDisabled: false }
+    const capped = { x509: () => ca, jwt: () => authorities.jwt(), isJwtDisabled: false, ...noWit }
     const issuer = issuerWith({ authorities: capped })
     const issued = await issuer.issueX509Svid({ entry, csr: await csrFor(), requester })
     expect(issued.expiresAtSeconds).toBe(nowSeconds() + 30)
@@ -272,7 +279,7 @@ describe('an X509-SVID by entry', () => {
 
   it('comes with the chain up to the root, the root left out', async () => {
     const ca = { ...authorities.x509(), upstreamChain: [authorities.x509().certificate] }
-    const nested = { x509: () => ca, jwt: () => authorities.jwt(), isJwtDisabled: false }
+    const nested = { x509: () => ca, jwt: () => authorities.jwt(), isJwtDisabled: false, ...noWit }
     const issuer = issuerWith({ authorities: nested })
     const issued = await issuer.issueX509Svid({ entry, csr: await csrFor(), requester })
     expect(issued.chain.slice(1)).toEqual([ca.certificate])
@@ -327,7 +334,12 @@ describe('a batch', () => {
     const { makeX509Ca } = await import('../ca/x509-ca.ts')
     const away = makeX509Ca({ certificate: ca.certificate, upstreamChain: [], key: remote })
     const issuer = issuerWith({
-      authorities: { x509: () => away, jwt: () => authorities.jwt(), isJwtDisabled: false },
+      authorities: {
+        x509: () => away,
+        jwt: () => authorities.jwt(),
+        isJwtDisabled: false,
+        ...noWit,
+      },
     })
     const request = { entry, csr: await csrFor(), requester }
     const results = await issuer.issueX509Svids([request, request])
@@ -478,6 +490,7 @@ describe('a JWT-SVID', () => {
       x509: () => authorities.x509(),
       jwt: () => authorities.jwt(),
       isJwtDisabled: true,
+      ...noWit,
     }
     await expect(
       issuerWith({ authorities: disabled }).mintJwtSvid(jwtRequest),

@@ -7,6 +7,7 @@ import { signDownstreamCa } from '../ca/sign-ca.ts'
 import { signX509Svid } from '../ca/sign-x509-svid.ts'
 import { IssuanceError } from './issuance-error.ts'
 import { issueJwtSvid } from './issue-jwt-svid.ts'
+import { issueWitSvid } from './issue-wit-svid.ts'
 import { type DecidedX509Svid, issueX509Svid } from './issue-x509-svid.ts'
 import type {
   AgentSvidRequest,
@@ -17,6 +18,7 @@ import type {
   JwtSvidRequest,
   MintJwtSvidRequest,
   MintX509SvidRequest,
+  WitSvidRequest,
   X509SvidRequest,
 } from './issued-svid.ts'
 import { type IssuerOptions, orDefault } from './issuer-options.ts'
@@ -191,6 +193,16 @@ export class Issuer {
   /** Issues a JWT-SVID at an operator's request; never with a `jti`. @throws {IssuanceError} as {@link Issuer.issueJwtSvid} */
   async mintJwtSvid(request: MintJwtSvidRequest): Promise<IssuedJwtSvid> {
     return await issueJwtSvid(this.#options, { ...request, tokenId: undefined, entryId: '' })
+  }
+
+  /** Whether WIT-SVIDs are switched off. */
+  get isWitDisabled(): boolean {
+    return this.#options.authorities.isWitDisabled
+  }
+
+  /** Issues a WIT-SVID. @throws {IssuanceError} `ERR_SIGNING_FAILED` */
+  async issueWitSvid(request: WitSvidRequest): Promise<IssuedJwtSvid> {
+    return await issueWitSvid(this.#options, request)
   }
 
   /**

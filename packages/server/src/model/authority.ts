@@ -19,7 +19,7 @@ export interface X509AuthorityRecord {
   readonly upstreamAuthorityId: string
 }
 
-/** A JWT authority as the journal keeps it; the private key stays in the key manager. */
+/** A JWT or WIT authority as the journal keeps it; the private key stays in the key manager. */
 export interface JwtAuthorityRecord {
   readonly slotId: SlotId
   readonly issuedAtSeconds: number
@@ -37,4 +37,6 @@ export interface CaJournal {
   readonly activeX509AuthorityId: string
   readonly x509Authorities: readonly X509AuthorityRecord[]
   readonly jwtAuthorities: readonly JwtAuthorityRecord[]
+  /** Left out when there are none. */
+  readonly witAuthorities?: readonly JwtAuthorityRecord[]
 }

@@ -22,6 +22,8 @@ export interface TrustBundle {
   readonly trustDomain: TrustDomain
   readonly x509Authorities: readonly X509Authority[]
   readonly jwtAuthorities: readonly JwtAuthority[]
+  /** Keys that WIT-SVIDs are verified with; left out when there are none. */
+  readonly witAuthorities?: readonly JwtAuthority[]
   readonly refreshHintSeconds: number
   readonly sequenceNumber: number
 }

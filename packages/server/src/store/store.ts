@@ -113,7 +113,7 @@ export type AppliedChange = {
 
 /** One signed identity document: serial number or `jti` → entry, agent, time, expiry. */
 export interface IssuanceRecord {
-  readonly type: 'x509-svid' | 'jwt-svid' | 'x509-ca' | 'agent-svid'
+  readonly type: 'x509-svid' | 'jwt-svid' | 'x509-ca' | 'agent-svid' | 'wit-svid'
   /** Decimal serial number, `jti`, or SHA-256 of the token when it has no `jti`. */
   readonly identifier: string
   readonly spiffeId: string

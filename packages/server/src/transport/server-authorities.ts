@@ -68,6 +68,7 @@ export function serverAuthorities(options: ServerAuthoritiesOptions): ServerAuth
     log,
     x509KeyType: config.caKeyType,
     jwtKeyType: config.jwtKeyType,
+    witKeyType: config.witKeyType,
     caTtlSeconds: ttlSeconds,
     caSubject,
     composers,

@@ -16,7 +16,14 @@ export function serverIssuer(
   },
 ): Issuer {
   const { config, metrics, clock } = options
-  const { trustDomain, jwtIssuer, defaultX509SvidTtlMs, defaultJwtSvidTtlMs, agentTtlMs } = config
+  const {
+    trustDomain,
+    jwtIssuer,
+    witIssuer,
+    defaultX509SvidTtlMs,
+    defaultJwtSvidTtlMs,
+    agentTtlMs,
+  } = config
   return new Issuer({
     trustDomain,
     authorities,
@@ -24,6 +31,7 @@ export function serverIssuer(
     issuanceLog: store.issuance,
     clock,
     jwtIssuer,
+    witIssuer,
     onSigned: (kind) => metrics.count(['server_ca', 'sign', kind]),
     ttls: {
       x509SvidTtlSeconds: defaultX509SvidTtlMs / 1000,

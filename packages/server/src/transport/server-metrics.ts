@@ -26,8 +26,8 @@ export function caMetrics(metrics: Metrics, trustDomain: TrustDomain, clock: Clo
       measureCall(metrics, { key, durationMs, code: codeOf(error) })
     },
     activated: (kind, { notAfterSeconds }) => {
-      if (kind === 'jwt_key') {
-        metrics.count(['manager', 'jwt_key', 'activate'])
+      if (kind !== 'x509_ca') {
+        metrics.count(['manager', kind, 'activate'])
         return
       }
       metrics.count(['ca', 'manager', 'x509_ca', 'activate'])

@@ -25,7 +25,9 @@ export function bundleToProto(bundle: TrustBundle, mask: BundleMask | undefined)
     jwtAuthorities: has('jwtAuthorities') ? bundle.jwtAuthorities.map(jwtAuthorityToProto) : [],
     refreshHint: has('refreshHint') ? int64ToProto(bundle.refreshHintSeconds) : 0n,
     sequenceNumber: has('sequenceNumber') ? uint64ToProto(bundle.sequenceNumber) : 0n,
-    witAuthorities: [],
+    witAuthorities: has('witAuthorities')
+      ? (bundle.witAuthorities ?? []).map(jwtAuthorityToProto)
+      : [],
   }
 }
 

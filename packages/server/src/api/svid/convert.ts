@@ -1,4 +1,5 @@
 import type { JWTSVID } from '@mini-spire/runtime/proto/spire/api/types/jwtsvid'
+import type { WITSVID } from '@mini-spire/runtime/proto/spire/api/types/witsvid'
 import type { X509SVID } from '@mini-spire/runtime/proto/spire/api/types/x509svid'
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { IssuedJwtSvid } from '../../issuance/issued-svid.ts'
@@ -16,6 +17,11 @@ export function x509SvidToProto(svid: {
     expiresAt: BigInt(svid.expiresAtSeconds),
     hint: '',
   }
+}
+
+/** A WIT-SVID as the wire has it. */
+export function witSvidToProto(svid: IssuedJwtSvid): WITSVID {
+  return jwtSvidToProto(svid)
 }
 
 /** A JWT-SVID as the wire has it. */

@@ -7,7 +7,9 @@ export const messages: {
   readonly jwtDisabled: string
   readonly witDisabled: string
   readonly missingPublicKey: string
-  readonly witKeyUnavailable: string
+  readonly malformedPublicKey: string
+  readonly invalidPublicKey: string
+  readonly invalidAlgorithm: string
   readonly notDownstream: string
   readonly bundleNotFound: string
   readonly x509RateLimit: string
@@ -22,7 +24,9 @@ export const messages: {
   jwtDisabled: 'JWT functionality is disabled',
   witDisabled: 'WIT functionality is disabled',
   missingPublicKey: 'missing public key',
-  witKeyUnavailable: 'failed to sign WIT-SVID: WIT key is not available for signing',
+  malformedPublicKey: 'malformed public key',
+  invalidPublicKey: 'invalid public key',
+  invalidAlgorithm: 'invalid signing algorithm or key type',
   notDownstream: 'caller is not a downstream workload',
   bundleNotFound: 'bundle not found',
   x509RateLimit: 'rejecting request due to certificate signing rate limiting',

@@ -1,7 +1,6 @@
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
 import { bindService, type HandlersOf, type ServiceBinding } from '@mini-spire/runtime/grpc/service'
 import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
-import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { actorOf, type ServerCall } from '../../authorization/caller.ts'
 import type { Issuer } from '../../issuance/issuer.ts'
@@ -15,6 +14,7 @@ import { passRateLimit, type RateLimit } from '../rate-limits.ts'
 import { jwtSvidToProto, x509SvidToProto } from './convert.ts'
 import { messages } from './messages.ts'
 import { newX509Svids } from './service-batch.ts'
+import { mintWitSvid, newWitSvids } from './service-wit.ts'
 
 /** Options of {@link svidService}. */
 export interface SvidServiceOptions {
@@ -30,7 +30,7 @@ export interface SvidServiceOptions {
   readonly limit: RateLimit
 }
 
-/** The SVID service. WIT-SVIDs are answered as a server answers that has them switched off. */
+/** The SVID service. */
 export function svidService(options: SvidServiceOptions): ServiceBinding<ServerCall> {
   const handlers: Handlers = { ...mintHandlers(options), ...agentHandlers(options) }
   return bindService(SVIDService, logFailures(handlers))
@@ -73,9 +73,7 @@ function mintHandlers(options: SvidServiceOptions): Pick<Handlers, MintMethod> {
       })
       return { svid: jwtSvidToProto(svid) }
     },
-    mintWitsvid: () => {
-      throw new ApiError('unimplemented', messages.witDisabled)
-    },
+    mintWitsvid: (call, request) => mintWitSvid(options, call, request),
   }
 }
 
@@ -109,11 +107,9 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
       if (request.params.length === 0) throw missingParameters()
       await passRateLimit(options.limit, call, request.params.length, messages.x509RateLimit)
       const authorized = options.authorizedEntries(actorOf(call.caller).id)
-      const results = request.params.map(({ entryId, publicKey }) => {
-        const found = entryId !== '' && authorized.find(entryId) !== undefined
-        return { status: witRefusal(entryId, publicKey, found), svid: undefined }
-      })
-      return { results }
+      const { issuer } = options
+      const findEntry = authorized.find.bind(authorized)
+      return { results: await newWitSvids(call, request.params, { issuer, findEntry }) }
     },
     newDownstreamX509Ca: async (call, request) => {
       call.audit.addFields({ csr: hashOf(request.csr) })
@@ -135,17 +131,6 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
       }
     },
   }
-}
-
-function witRefusal(entryId: string, publicKey: Uint8Array, isAuthorized: boolean) {
-  if (entryId === '') {
-    return { code: GrpcStatus.InvalidArgument, message: messages.missingEntryId }
-  }
-  if (publicKey.length === 0) {
-    return { code: GrpcStatus.InvalidArgument, message: messages.missingPublicKey }
-  }
-  if (!isAuthorized) return { code: GrpcStatus.NotFound, message: messages.entryNotFound }
-  return { code: GrpcStatus.Internal, message: messages.witKeyUnavailable }
 }
 
 function missingParameters(): ApiError {

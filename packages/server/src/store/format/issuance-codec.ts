@@ -6,7 +6,13 @@ import type { BinaryWriter } from './binary-writer.ts'
 /** Version of the issuance encoding, the first byte of every record. Another one is refused. */
 export const issuanceVersion = 1
 
-const types: readonly IssuanceRecord['type'][] = ['x509-svid', 'jwt-svid', 'x509-ca', 'agent-svid']
+const types: readonly IssuanceRecord['type'][] = [
+  'x509-svid',
+  'jwt-svid',
+  'x509-ca',
+  'agent-svid',
+  'wit-svid',
+]
 
 /** Writes a record of the issuance stream. */
 export function writeIssuance(writer: BinaryWriter, record: IssuanceRecord): void {

@@ -18,16 +18,23 @@ export function writeJournal(writer: BinaryWriter, journal: CaJournal): void {
   for (const authority of journal.x509Authorities) writeX509Authority(writer, authority)
   writer.unsigned(journal.jwtAuthorities.length)
   for (const authority of journal.jwtAuthorities) writeJwtAuthority(writer, authority)
+  // A journal without them stays as it was before there were any.
+  const { witAuthorities = [] } = journal
+  if (witAuthorities.length === 0) return
+  writer.unsigned(witAuthorities.length)
+  for (const authority of witAuthorities) writeJwtAuthority(writer, authority)
 }
 
 /** Reads what {@link writeJournal} wrote. */
 export function readJournal(reader: BinaryReader): CaJournal {
-  return {
+  const journal: CaJournal = {
     id: reader.string(),
     activeX509AuthorityId: reader.string(),
     x509Authorities: readList(reader, () => readX509Authority(reader)),
     jwtAuthorities: readList(reader, () => readJwtAuthority(reader)),
   }
+  if (reader.isAtEnd) return journal
+  return { ...journal, witAuthorities: readList(reader, () => readJwtAuthority(reader)) }
 }
 
 function writeX509Authority(writer: BinaryWriter, authority: X509AuthorityRecord): void {

@@ -1,0 +1,111 @@
+import { ApiError } from '@mini-spire/runtime/grpc/api-error'
+import type {
+  BatchNewWITSVIDResponse_Result,
+  MintWITSVIDRequest,
+  MintWITSVIDResponse,
+  NewWITSVIDParams,
+} from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
+import { isSpiffeError } from '@mini-spire/sdk/errors'
+import { GrpcStatus, grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { parsePublicKey } from '@mini-spire/sdk/x509'
+import { actorOf, type ServerCall } from '../../authorization/caller.ts'
+import type { Issuer } from '../../issuance/issuer.ts'
+import { type WitConfirmation, witConfirmation } from '../../issuance/wit-confirmation.ts'
+import type { RegistrationEntry } from '../../model/registration-entry.ts'
+import { workloadIdFromProto } from '../convert-spiffe-id.ts'
+import { labelled, okStatus } from '../failure.ts'
+import { witSvidToProto } from './convert.ts'
+import { messages } from './messages.ts'
+
+/** Answers MintWITSVID: the caller, an operator, names whom it is for. */
+export async function mintWitSvid(
+  { trustDomain, issuer }: { readonly trustDomain: TrustDomain; readonly issuer: Issuer },
+  call: ServerCall,
+  request: MintWITSVIDRequest,
+): Promise<MintWITSVIDResponse> {
+  if (issuer.isWitDisabled) throw new ApiError('unimplemented', messages.witDisabled)
+  call.audit.addFields({ ttl: request.ttl })
+  const spiffeId = labelled(messages.invalidSpiffeId, () =>
+    workloadIdFromProto(trustDomain, request.id),
+  )
+  call.audit.addFields({ spiffe_id: String(spiffeId) })
+  const svid = await issuer.issueWitSvid({
+    spiffeId,
+    confirmation: readKey(messages.invalidPublicKey, request),
+    ttlSeconds: request.ttl,
+    entryId: '',
+    requester: actorOf(call.caller).id,
+  })
+  return { svid: witSvidToProto(svid) }
+}
+
+/** What BatchNewWITSVID is answered from. */
+export interface WitBatchOptions {
+  readonly issuer: Issuer
+  /** The entry, when the calling agent may sign for it. */
+  readonly findEntry: (id: string) => RegistrationEntry | undefined
+}
+
+/** Signs for each item by itself: one that fails has its own status and spoils no other. */
+export async function newWitSvids(
+  call: ServerCall,
+  params: readonly NewWITSVIDParams[],
+  options: WitBatchOptions,
+): Promise<BatchNewWITSVIDResponse_Result[]> {
+  const results: BatchNewWITSVIDResponse_Result[] = []
+  for (const item of params) {
+    const result = await newWitSvid(call, item, options)
+    results.push(result)
+    const { svid, status = okStatus } = result
+    call.audit.addItem({
+      status,
+      fields: {
+        entry_id: item.entryId,
+        spiffe_id: svid?.id ? `spiffe://${svid.id.trustDomain}${svid.id.path}` : '',
+        ...(svid && { expires_at: Number(svid.expiresAt) }),
+      },
+    })
+  }
+  return results
+}
+
+async function newWitSvid(
+  call: ServerCall,
+  item: NewWITSVIDParams,
+  { issuer, findEntry }: WitBatchOptions,
+): Promise<BatchNewWITSVIDResponse_Result> {
+  if (item.entryId === '') return refused(GrpcStatus.InvalidArgument, messages.missingEntryId)
+  if (item.publicKey.length === 0)
+    return refused(GrpcStatus.InvalidArgument, messages.missingPublicKey)
+  const entry = findEntry(item.entryId)
+  if (!entry) return refused(GrpcStatus.NotFound, messages.entryNotFound)
+  try {
+    const svid = await issuer.issueWitSvid({
+      spiffeId: entry.spiffeId,
+      confirmation: readKey(messages.malformedPublicKey, item),
+      // Entries have no lifetime for WIT-SVIDs: the one for X509-SVIDs counts.
+      ttlSeconds: entry.x509SvidTtlSeconds,
+      entryId: entry.id,
+      requester: actorOf(call.caller).id,
+    })
+    return { status: okStatus, svid: witSvidToProto(svid) }
+  } catch (error) {
+    if (!isSpiffeError(error)) throw error
+    return refused(grpcStatusFromKind(error.kind), error.message)
+  }
+}
+
+function readKey(
+  unreadable: string,
+  request: { readonly publicKey: Uint8Array; readonly signingAlgorithm: string },
+): WitConfirmation {
+  labelled(unreadable, () => parsePublicKey(request.publicKey))
+  return labelled(messages.invalidAlgorithm, () =>
+    witConfirmation(request.publicKey, request.signingAlgorithm),
+  )
+}
+
+function refused(code: number, message: string): BatchNewWITSVIDResponse_Result {
+  return { status: { code, message }, svid: undefined }
+}
