@@ -98,6 +98,9 @@ describe('a WIT-SVID', () => {
     const manager = state.manager()
     await manager.start()
     expect(issuerOn(manager).isWitDisabled).toBe(true)
+    expect(() => manager.wit()).toThrow(
+      expect.objectContaining({ code: 'ERR_WIT_KEY_UNAVAILABLE' }),
+    )
     expect(state.bundle().get()).not.toHaveProperty('witAuthorities')
     await expect(issuerOn(manager).issueWitSvid(request)).rejects.toMatchObject({
       kind: 'internal',
@@ -143,7 +146,9 @@ describe('a confirmation is refused', () => {
     ['P-521', 'ES256', 'unsupported signing algorithm for ec-p521 key: ES256'],
     ['ed25519', 'EdDSA', "unsupported key type 'ed25519.PublicKey'"],
   ])('for a key %s with the algorithm "%s"', (kind, algorithm, message) => {
-    expect(() => witConfirmation(spkiOf(keyOf(kind)), algorithm)).toThrow(message)
+    expect(() => witConfirmation(spkiOf(keyOf(kind)), algorithm)).toThrow(
+      expect.objectContaining({ code: 'ERR_WIT_ALGORITHM_REFUSED', message }),
+    )
   })
 })
 
