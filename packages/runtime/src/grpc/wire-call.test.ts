@@ -32,6 +32,7 @@ beforeEach(async () => {
     check: (_call, { service: name }) => {
       seen.push(name)
       if (name === 'missing') throw new ApiError('not-found', 'nothing “here”\n%')
+      if (name === 'half') throw new ApiError('not-found', 'half \ud800 a character')
       if (name === 'never') return new Promise(() => {})
       return { status: 1 }
     },
@@ -114,6 +115,26 @@ describe('a call on the wire', () => {
     const { headers, body, trailers } = await call([frame(request('missing'))])
     expect([headers['grpc-status'], body.length, Object.keys(trailers).length]).toEqual(['5', 0, 0])
     expect(decodeURIComponent(String(headers['grpc-message']))).toBe('nothing “here”\n%')
+  })
+
+  it('may fail with half a character in its text', async () => {
+    const { headers } = await call([frame(request('half'))])
+    expect(headers['grpc-status']).toBe('5')
+    expect(decodeURIComponent(String(headers['grpc-message']))).toBe('half \ufffd a character')
+  })
+
+  it('is refused at its second message, not when a caller without end has ended', async () => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': check,
+      'content-type': 'application/grpc',
+    })
+    stream.write(Buffer.concat(Array.from({ length: 1000 }, () => frame(Buffer.alloc(0)))))
+    const headers = await new Promise<IncomingHttpHeaders>((resolve) => {
+      stream.once('response', resolve)
+    })
+    expect([headers['grpc-status'], seen]).toEqual(['12', []])
+    stream.close()
   })
 
   it('that fails after answers has its status in the trailers', async () => {

@@ -92,6 +92,8 @@ export class WireCall {
       if (hasFailed) return
       try {
         frames.push(...this.#reader.push(chunk))
+        // Said at once: a caller could send empty messages without end, each dearer to keep than to send.
+        if (frames.length > 1) fail(notOne(frames.length))
       } catch (error) {
         fail(error)
       }
@@ -99,7 +101,7 @@ export class WireCall {
     this.#stream.once('end', () => {
       if (hasFailed) return
       const [frame] = frames
-      if (frame === undefined || frames.length > 1) return fail(notOne(frames.length))
+      if (frame === undefined) return fail(notOne(0))
       const message = messageIn(frame, this.#encoding, this.#maxReceiveBytes)
       if (message instanceof Promise) message.then((bytes) => done(undefined, bytes), fail)
       else done(undefined, message)
@@ -203,7 +205,16 @@ function notOne(count: number): ApiError {
 
 function trailersOf({ code, details, detailsBin }: WireStatus): OutgoingHttpHeaders {
   if (code === GrpcStatus.OK) return okTrailers
-  const trailers = { 'grpc-status': code, 'grpc-message': encodeURI(details) }
+  const trailers = { 'grpc-status': code, 'grpc-message': percentEncoded(details) }
   if (!detailsBin) return trailers
   return { ...trailers, 'grpc-status-details-bin': detailsBin.toString('base64') }
+}
+
+/** A text as `grpc-message` carries it; halves of characters, which no encoding has, become U+FFFD. */
+function percentEncoded(text: string): string {
+  try {
+    return encodeURI(text)
+  } catch {
+    return encodeURI(Buffer.from(text).toString())
+  }
 }
