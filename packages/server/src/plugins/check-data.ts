@@ -1,11 +1,17 @@
-import { systemClock } from '@mini-spire/runtime/clock'
+import { type Clock, systemClock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { Environment } from '@mini-spire/runtime/http/system-roots'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { readAzureMsiConfig } from './node-attestor/azure-msi/azure-msi-config.ts'
+import { readGcpIitConfig } from './node-attestor/gcp-iit/gcp-iit-config.ts'
+import { readHttpChallengeConfig } from './node-attestor/http-challenge/http-challenge-config.ts'
+import { readK8sPsatConfig } from './node-attestor/k8s-psat/k8s-psat-config.ts'
+import { readSshPopConfig } from './node-attestor/ssh-pop/ssh-pop-config.ts'
 import { readX509PopConfig } from './node-attestor/x509-pop/x509-pop-config.ts'
 import { readDiskConfig } from './upstream-authority/disk/disk-config.ts'
 import { readSpireConfig } from './upstream-authority/spire/spire-config.ts'
@@ -37,6 +43,14 @@ type Read = (data: Node | undefined, surroundings: DataSurroundings) => unknown
 
 const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['KeyManager disk', readKeysPath],
+  ['NodeAttestor azure_msi', (data, known) => readAzureMsiConfig(data, unconnected(known))],
+  ['NodeAttestor gcp_iit', (data, known) => readGcpIitConfig(data, unconnected(known))],
+  ['NodeAttestor http_challenge', readHttpChallengeConfig],
+  ['NodeAttestor k8s_psat', (data, known) => readK8sPsatConfig(data, unconnected(known))],
+  [
+    'NodeAttestor sshpop',
+    (data, { trustDomain }) => readSshPopConfig(data, { trustDomain, clock: systemClock }),
+  ],
   [
     'NodeAttestor x509pop',
     (data, { trustDomain }) =>
@@ -46,6 +60,16 @@ const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['UpstreamAuthority spire', readSpireConfig],
   ['UpstreamAuthority vault', (data, { environment }) => readVaultConfig(data, environment)],
 ])
+
+/** What a reader hands to the plugin that it does not make: nothing is asked before there is one. */
+function unconnected({ environment }: DataSurroundings): {
+  readonly http: HttpClient
+  readonly clock: Clock
+  readonly environment: Environment
+} {
+  const clock = systemClock
+  return { http: new HttpClient({ environment, clock }), clock, environment }
+}
 
 /**
  * Reads the `plugin_data` of every enabled built-in plugin, with the files that it names, and says what is wrong. Nothing
