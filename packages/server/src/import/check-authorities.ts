@@ -1,6 +1,6 @@
 import type { SigningKey } from '@mini-spire/runtime/key-manager/key-manager'
 import { parseCertificate } from '@mini-spire/sdk/x509'
-import { AuthorityStatus, type CaJournal } from '../model/authority.ts'
+import { AuthorityStatus, type CaJournal, type JwtAuthorityRecord } from '../model/authority.ts'
 import type { ImportedAuthority } from './import-report.ts'
 
 /** What an operator hears about the authorities of the source. */
@@ -21,6 +21,13 @@ export function checkAuthorities(
 ): AuthorityCheck {
   const hasKey = (publicKey: Uint8Array): boolean | undefined =>
     keys?.some((key) => Buffer.compare(key.publicKey, publicKey) === 0)
+  const tokenAuthority = (type: 'jwt' | 'wit', record: JwtAuthorityRecord): ImportedAuthority => ({
+    type,
+    id: record.keyId,
+    status: nameOf(record.status),
+    expiresAtSeconds: record.notAfterSeconds,
+    hasKey: hasKey(record.publicKey),
+  })
   const authorities = journals
     .flatMap((journal): readonly ImportedAuthority[] => [
       ...journal.x509Authorities.map((record) => ({
@@ -30,13 +37,8 @@ export function checkAuthorities(
         expiresAtSeconds: record.notAfterSeconds,
         hasKey: hasKey(parseCertificate(record.certificate).spki),
       })),
-      ...journal.jwtAuthorities.map((record) => ({
-        type: 'jwt' as const,
-        id: record.keyId,
-        status: nameOf(record.status),
-        expiresAtSeconds: record.notAfterSeconds,
-        hasKey: hasKey(record.publicKey),
-      })),
+      ...journal.jwtAuthorities.map((record) => tokenAuthority('jwt', record)),
+      ...(journal.witAuthorities ?? []).map((record) => tokenAuthority('wit', record)),
     ])
     .filter(({ status, expiresAtSeconds }) => status !== 'old' && expiresAtSeconds > nowSeconds)
   return { authorities, warnings: warningsOf(authorities, keys !== undefined) }

@@ -37,7 +37,7 @@ const clock = new FakeClock()
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'import-'))
   state = new TestState()
-  await state.manager().start()
+  await state.manager({ witKeyType: 'ec-p256' }).start()
   registry = new Registry({ clock })
   store = MemoryStore.create({ clock })
   await store.open((changes) => registry.apply(changes))
@@ -257,6 +257,7 @@ describe('importing a SPIRE server’s database', () => {
     expect(report.authorities.map(({ type, status, hasKey }) => [type, status, hasKey])).toEqual([
       ['x509', 'active', true],
       ['jwt', 'active', true],
+      ['wit', 'active', true],
     ])
     const before = [...state.registry.journals.values()][0]?.activeX509AuthorityId
     const after = new TestState()
@@ -266,9 +267,10 @@ describe('importing a SPIRE server’s database', () => {
     }
     for (const journal of registry.journals.values())
       await put(after, 'ca-journal', journal.id, journal)
-    const manager = after.manager()
+    const manager = after.manager({ witKeyType: 'ec-p256' })
     await manager.start()
     expect(manager.x509().authorityId).toBe(before)
+    expect(manager.wit().keyId).toBe(own?.witAuthorities?.[0]?.keyId)
   })
 
   it('warns when the keys of the active authority are not at hand', async () => {
@@ -344,6 +346,10 @@ function withHexBytes(bundle: TrustBundle | undefined): unknown {
       certificate: hex(one.certificate),
     })),
     jwtAuthorities: bundle?.jwtAuthorities.map((one) => ({
+      ...one,
+      publicKey: hex(one.publicKey),
+    })),
+    witAuthorities: bundle?.witAuthorities?.map((one) => ({
       ...one,
       publicKey: hex(one.publicKey),
     })),

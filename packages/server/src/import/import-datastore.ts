@@ -51,9 +51,8 @@ export async function importDatastore(options: ImportDatastoreOptions): Promise<
   await refuseOtherTrustDomain(options)
   const nowSeconds = Math.floor(clock.nowMs() / 1000)
   const tally = new ImportTally()
-  const warnings: string[] = []
   const journals: CaJournal[] = []
-  const kinds = sourceKinds(options, nowSeconds, journals, warnings)
+  const kinds = sourceKinds(options, nowSeconds, journals)
   for (const [kind, records] of kinds) {
     await mergeRecords(kind, records, {
       registry: options.registry,
@@ -75,7 +74,7 @@ export async function importDatastore(options: ImportDatastoreOptions): Promise<
     counts: tally.counts,
     problems: tally.problems,
     authorities: check.authorities,
-    warnings: [...warnings, ...check.warnings],
+    warnings: check.warnings,
   }
 }
 
@@ -84,13 +83,9 @@ function sourceKinds(
   { source: { database } }: ImportDatastoreOptions,
   nowSeconds: number,
   journals: CaJournal[],
-  warnings: string[],
 ): readonly (readonly [RecordKind, AsyncIterable<SourceRecord>])[] {
-  const onWitKeys = (name: string, count: number): void => {
-    warnings.push(`${count} WIT authorities of ${name} were left out: WIT-SVIDs are not supported`)
-  }
   return [
-    ['bundle', readBundles(database, onWitKeys)],
+    ['bundle', readBundles(database)],
     ['federation-relationship', readRelationships(database)],
     ['entry', readEntries(database)],
     ['node', readNodes(database)],

@@ -22,7 +22,7 @@ export interface ImportProblem {
 
 /** An authority that the imported journals remember, and whether its key is at hand. */
 export interface ImportedAuthority {
-  readonly type: 'x509' | 'jwt'
+  readonly type: 'x509' | 'jwt' | 'wit'
   readonly id: string
   readonly status: 'prepared' | 'active' | 'old' | 'unknown'
   readonly expiresAtSeconds: number

@@ -107,8 +107,12 @@ export function encodeSpireBundle(bundle: TrustBundle): Uint8Array {
   for (const { certificate, tainted } of bundle.x509Authorities) {
     writer.tag(2, 2).fork().tag(1, 2).bytes(certificate).tag(2, 0).bool(tainted).join()
   }
-  for (const { publicKey, keyId, expiresAtSeconds, tainted } of bundle.jwtAuthorities) {
-    writer.tag(3, 2).fork().tag(1, 2).bytes(publicKey).tag(2, 2).string(keyId)
+  const keys = [
+    ...bundle.jwtAuthorities.map((key) => ({ field: 3, ...key })),
+    ...(bundle.witAuthorities ?? []).map((key) => ({ field: 6, ...key })),
+  ]
+  for (const { field, publicKey, keyId, expiresAtSeconds, tainted } of keys) {
+    writer.tag(field, 2).fork().tag(1, 2).bytes(publicKey).tag(2, 2).string(keyId)
     writer.tag(3, 0).int64(expiresAtSeconds).tag(4, 0).bool(tainted).join()
   }
   writer.tag(4, 0).int64(bundle.refreshHintSeconds)
@@ -126,8 +130,18 @@ export function encodeSpireJournal(journal: CaJournal): Uint8Array {
     writer.tag(7, 0).int64(record.notAfterSeconds).tag(8, 2).string(record.upstreamAuthorityId)
     writer.join()
   }
-  for (const record of journal.jwtAuthorities) {
-    writer.tag(2, 2).fork().tag(1, 2).string(record.slotId).tag(2, 0).int64(record.issuedAtSeconds)
+  const keys = [
+    ...journal.jwtAuthorities.map((record) => ({ field: 2, record })),
+    ...(journal.witAuthorities ?? []).map((record) => ({ field: 3, record })),
+  ]
+  for (const { field, record } of keys) {
+    writer
+      .tag(field, 2)
+      .fork()
+      .tag(1, 2)
+      .string(record.slotId)
+      .tag(2, 0)
+      .int64(record.issuedAtSeconds)
     writer.tag(3, 0).int64(record.notAfterSeconds).tag(4, 2).string(record.keyId)
     writer.tag(5, 2).bytes(record.publicKey).tag(6, 0).int32(record.status)
     writer.tag(7, 2).string(record.keyId).join()

@@ -1,4 +1,4 @@
-import type { TrustBundle } from '../model/trust-bundle.ts'
+import type { JwtAuthority, TrustBundle } from '../model/trust-bundle.ts'
 import type { Registry } from '../registry/registry.ts'
 import { BinaryWriter } from '../store/format/binary-writer.ts'
 import { writeRecord } from '../store/format/record-codec.ts'
@@ -131,10 +131,16 @@ function isCovered(theirs: TrustBundle, ours: TrustBundle): boolean {
     theirs.x509Authorities.every(({ certificate }) =>
       ours.x509Authorities.some((own) => Buffer.compare(own.certificate, certificate) === 0),
     ) &&
-    theirs.jwtAuthorities.every(({ keyId, publicKey }) =>
-      ours.jwtAuthorities.some(
-        (own) => own.keyId === keyId && Buffer.compare(own.publicKey, publicKey) === 0,
-      ),
-    )
+    hasKeys(ours.jwtAuthorities, theirs.jwtAuthorities) &&
+    hasKeys(ours.witAuthorities, theirs.witAuthorities)
+  )
+}
+
+function hasKeys(
+  ours: readonly JwtAuthority[] = [],
+  theirs: readonly JwtAuthority[] = [],
+): boolean {
+  return theirs.every(({ keyId, publicKey }) =>
+    ours.some((own) => own.keyId === keyId && Buffer.compare(own.publicKey, publicKey) === 0),
   )
 }

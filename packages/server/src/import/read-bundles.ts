@@ -10,13 +10,11 @@ import { readStoredBundle, type StoredBundle } from './spire-messages.ts'
 /** The trust bundles, the own one included, with their tainted marks. */
 export async function* readBundles(
   database: SpireDatabase,
-  onWitKeys: (trustDomainName: string, count: number) => void,
 ): AsyncGenerator<SourceRecord<'bundle'>, void> {
   for await (const row of database.rows('SELECT trust_domain, data FROM bundles ORDER BY id')) {
     const name = textOf(row, 'trust_domain').replace(/^spiffe:\/\//, '')
     yield recordFrom('bundle', name, () => {
       const stored = readStoredBundle(bytesOf(row, 'data'))
-      if (stored.witKeyCount > 0) onWitKeys(name, stored.witKeyCount)
       return bundleOf(TrustDomain.parse(name), stored)
     })
   }
@@ -37,7 +35,7 @@ export async function* readRelationships(
 }
 
 function bundleOf(trustDomain: TrustDomain, stored: StoredBundle): TrustBundle {
-  for (const { publicKey } of stored.jwtKeys) parsePublicKey(publicKey)
+  for (const { publicKey } of [...stored.jwtKeys, ...stored.witKeys]) parsePublicKey(publicKey)
   return {
     trustDomain,
     // SPIRE takes several certificates in one element; here each is an authority of its own.
@@ -45,6 +43,7 @@ function bundleOf(trustDomain: TrustDomain, stored: StoredBundle): TrustBundle {
       parseCertificates(der).map(({ raw }) => ({ certificate: new Uint8Array(raw), tainted })),
     ),
     jwtAuthorities: stored.jwtKeys,
+    ...(stored.witKeys.length > 0 && { witAuthorities: stored.witKeys }),
     refreshHintSeconds: stored.refreshHintSeconds,
     sequenceNumber: stored.sequenceNumber,
   }

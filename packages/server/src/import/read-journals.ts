@@ -32,12 +32,13 @@ export async function* readJournals(
 }
 
 function journalOf(id: string, row: Row): CaJournal {
-  const { x509, jwt } = readStoredJournal(bytesOf(row, 'data'))
+  const { x509, jwt, wit } = readStoredJournal(bytesOf(row, 'data'))
   return {
     id,
     activeX509AuthorityId: textOf(row, 'active_x509_authority_id'),
     x509Authorities: x509.filter(hasSlot).map(x509AuthorityOf),
     jwtAuthorities: jwt.filter(hasSlot).map(jwtAuthorityOf),
+    ...(wit.length > 0 && { witAuthorities: wit.filter(hasSlot).map(jwtAuthorityOf) }),
   }
 }
 

@@ -29,7 +29,7 @@ export interface StoredBundle {
   readonly trustDomainId: string
   readonly certificates: readonly StoredCertificate[]
   readonly jwtKeys: readonly StoredPublicKey[]
-  readonly witKeyCount: number
+  readonly witKeys: readonly StoredPublicKey[]
   readonly refreshHintSeconds: number
   readonly sequenceNumber: number
 }
@@ -46,7 +46,7 @@ export interface StoredX509Authority {
   readonly upstreamAuthorityId: string
 }
 
-/** `JWTKeyEntry` of a journal. */
+/** `JWTKeyEntry` or `WITKeyEntry` of a journal. */
 export interface StoredJwtAuthority {
   readonly slotId: string
   readonly issuedAtSeconds: number
@@ -60,7 +60,7 @@ export interface StoredJwtAuthority {
 export interface StoredJournal {
   readonly x509: readonly StoredX509Authority[]
   readonly jwt: readonly StoredJwtAuthority[]
-  readonly witKeyCount: number
+  readonly wit: readonly StoredJwtAuthority[]
 }
 
 /** `spire.common.RegistrationEntry.AdditionalAttributes` */
@@ -78,15 +78,19 @@ export function readStoredBundle(bytes: Uint8Array): StoredBundle {
       der: certificate.bytes(1),
       tainted: certificate.integer(2) !== 0,
     })),
-    jwtKeys: message.all(3).map((key) => ({
-      publicKey: key.bytes(1),
-      keyId: key.text(2),
-      expiresAtSeconds: key.integer(3),
-      tainted: key.integer(4) !== 0,
-    })),
+    jwtKeys: message.all(3).map(readPublicKey),
     refreshHintSeconds: message.integer(4),
     sequenceNumber: message.integer(5),
-    witKeyCount: message.all(6).length,
+    witKeys: message.all(6).map(readPublicKey),
+  }
+}
+
+function readPublicKey(key: Fields): StoredPublicKey {
+  return {
+    publicKey: key.bytes(1),
+    keyId: key.text(2),
+    expiresAtSeconds: key.integer(3),
+    tainted: key.integer(4) !== 0,
   }
 }
 
@@ -104,15 +108,19 @@ export function readStoredJournal(bytes: Uint8Array): StoredJournal {
       notAfterSeconds: entry.integer(7),
       upstreamAuthorityId: entry.text(8),
     })),
-    jwt: message.all(2).map((entry) => ({
-      slotId: entry.text(1),
-      issuedAtSeconds: entry.integer(2),
-      notAfterSeconds: entry.integer(3),
-      keyId: entry.text(4),
-      publicKey: entry.bytes(5),
-      status: entry.integer(6),
-    })),
-    witKeyCount: message.all(3).length,
+    jwt: message.all(2).map(readTokenAuthority),
+    wit: message.all(3).map(readTokenAuthority),
+  }
+}
+
+function readTokenAuthority(entry: Fields): StoredJwtAuthority {
+  return {
+    slotId: entry.text(1),
+    issuedAtSeconds: entry.integer(2),
+    notAfterSeconds: entry.integer(3),
+    keyId: entry.text(4),
+    publicKey: entry.bytes(5),
+    status: entry.integer(6),
   }
 }
 
