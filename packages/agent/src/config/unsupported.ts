@@ -1,4 +1,4 @@
-import { pqKemReason, type RefusedKey, witReason } from '@mini-spire/runtime/config/refused-keys'
+import { pqKemReason, type RefusedKey } from '@mini-spire/runtime/config/refused-keys'
 import { hasPqKem } from '@mini-spire/runtime/pq-kem'
 import type { AgentFile } from './agent-file.ts'
 
@@ -13,10 +13,5 @@ export const refusedKeys: readonly RefusedKey<AgentFile>[] = [
     key: 'experimental.require_pq_kem',
     reason: pqKemReason,
     isSet: ({ agent }) => agent.experimental.require_pq_kem && !hasPqKem(),
-  },
-  {
-    key: 'experimental.feature_flags "wit-svid"',
-    reason: witReason,
-    isSet: ({ agent }) => agent.experimental.feature_flags.includes('wit-svid'),
   },
 ]

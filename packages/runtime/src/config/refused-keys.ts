@@ -25,6 +25,3 @@ export function refuseKeys<File>(keys: readonly RefusedKey<File>[], file: File):
 /** Why `require_pq_kem` is refused where it is. */
 export const pqKemReason =
   'a post-quantum key exchange needs OpenSSL 3.5 or newer, as Node 24 has it'
-
-/** Why WIT-SVIDs are refused. */
-export const witReason = 'WIT-SVIDs, a draft, are not issued'
