@@ -3,46 +3,10 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { nearIds } from '../kit/near-ids.ts'
 import { goPeer, isGoMissing } from '../kit/peers.ts'
 
 const samples = 20_000
-
-/** Mostly IDs, with everything near them: other schemes, dots, escapes, look-alikes, marks that turn the text around. */
-const piece = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.constantFrom('a', 'Z', '0', '.', '..', '-', '_', '/', '//', 'example.org'),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.constantFrom(
-      '%2e',
-      '%',
-      ':',
-      '@',
-      '?',
-      '#',
-      ' ',
-      '\\',
-      'A',
-      'é',
-      'ｅ',
-      '\u202e',
-      '\u0000',
-    ),
-  },
-  { weight: 1, arbitrary: fc.string({ unit: 'grapheme', maxLength: 3 }) },
-)
-const start = fc.oneof(
-  { weight: 8, arbitrary: fc.constant('spiffe://') },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom('', 'spiffe:/', 'SPIFFE://', 'https://', 'spiffe://a', 'spiffe:'),
-  },
-)
-const text = fc
-  .tuple(start, fc.array(piece, { maxLength: 8 }))
-  .map(([scheme, pieces]) => scheme + pieces.join(''))
 
 interface Answer {
   readonly id: string
@@ -73,7 +37,7 @@ function attempt<Value>(make: () => Value): Value | undefined {
 describe.skipIf(isGoMissing())('go-spiffe and our parser', () => {
   it('accept the same SPIFFE IDs and trust domains, and refuse the others in the same words [SPIFFE-ID 2]', async () => {
     const program = await goPeer()
-    const values = fc.sample(text, { numRuns: samples })
+    const values = fc.sample(nearIds, { numRuns: samples })
     const { stdout, status } = spawnSync(program, ['ids'], {
       input: values.map((value) => JSON.stringify(value)).join('\n'),
       encoding: 'utf8',
