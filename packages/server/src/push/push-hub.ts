@@ -279,9 +279,9 @@ export class PushHub {
     })
   }
 
+  /** A group that is gone already has left its place to another of the same roots. */
   #drop(group: SetGroup): void {
-    this.#ready.delete(group)
-    this.#groups.delete(group.roots)
+    if (this.#ready.delete(group)) this.#groups.delete(group.roots)
   }
 
   #makeRoom(): void {

@@ -234,6 +234,26 @@ describe('an agent that comes back', () => {
     await listener.open(held(made))
     expect(listener.news()).toBe('bundles, snapshot a b')
   })
+
+  it('to a set that was gone meanwhile hears of every change, also when the old set would have been forgotten', async () => {
+    const made = scene()
+    const left = new Listener(made, one)
+    await left.open()
+    left.gone.abort()
+    await made.settle(5_000)
+    made.drop('a', 'b')
+    await made.settle(5_000)
+    made.put(testEntry('a', { parentId: oneParent }))
+    const listener = new Listener(made, one)
+    await listener.open()
+    await listener.ack()
+    await made.settle(52_000)
+    expect(listener.hasEnded).toBe(false)
+    listener.news()
+    made.put(testEntry('c', { parentId: oneParent }))
+    await made.settle()
+    expect(listener.news()).toBe('delta c')
+  })
 })
 
 describe('an agent that misbehaves', () => {
