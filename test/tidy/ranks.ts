@@ -16,6 +16,9 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
   sdk: {
     'errors.ts': 0,
     'grpc-status.ts': 0.5,
+    'atomic-file.ts': 0,
+    'clock.ts': 0,
+    'http/': 1,
     'proto/': 0,
     'spiffe-id/': 1,
     'x509/': 1,

@@ -64,7 +64,20 @@ export function importsOf(file: SourceFile): readonly Import[] {
 
 function ownInner(name: string, rest: string | undefined): string {
   if (rest === undefined) return 'index.ts'
-  if (name === 'sdk')
-    return rest.startsWith('internal/') ? rest.replace('internal', 'proto') : `${rest}/`
+  if (name === 'sdk') return sdkInner(rest)
   return `${rest}.ts`
+}
+
+/** What daemons share with the SDK beyond what it promises; the rest of `internal/` are wire types. */
+const internals: Readonly<Record<string, string>> = {
+  'internal/atomic-file': 'atomic-file.ts',
+  'internal/clock': 'clock.ts',
+  'internal/http': 'http/',
+}
+
+function sdkInner(rest: string): string {
+  return (
+    internals[rest] ??
+    (rest.startsWith('internal/') ? rest.replace('internal', 'proto') : `${rest}/`)
+  )
 }

@@ -3,13 +3,12 @@ import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { loadSystemRoots, proxyFor } from '@mini-spire/sdk/internal/http'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { FakeClock } from '../clock.test-kit.ts'
 import { systemClock } from '../clock.ts'
 import { HttpScene, issue, type NamedCertificate } from './http.test-kit.ts'
 import { HttpClient } from './http-client.ts'
-import { proxyFor } from './proxy.ts'
-import { loadSystemRoots } from './system-roots.ts'
 
 const scene = new HttpScene()
 afterEach(() => scene.close())

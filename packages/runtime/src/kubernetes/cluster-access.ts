@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '@mini-spire/sdk/errors'
-import type { HttpClientCertificate } from '../http/http-message.ts'
+import type { HttpClientCertificate } from '../http/http-client.ts'
 import type { Environment } from '../http/system-roots.ts'
 import { KubernetesError } from './kubernetes-error.ts'
 

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { messageOf } from '@mini-spire/sdk/errors'
-import type { HttpClientCertificate } from '../http/http-message.ts'
+import type { HttpClientCertificate } from '../http/http-client.ts'
 import { listIn, objectIn, stringIn } from '../json-fields.ts'
 import { type ClusterAccess, readConfigured } from './cluster-access.ts'
 import { KubernetesError } from './kubernetes-error.ts'

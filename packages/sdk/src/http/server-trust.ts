@@ -8,7 +8,7 @@ import {
   type SecureContext,
   type TLSSocket,
 } from 'node:tls'
-import { messageOf } from '@mini-spire/sdk/errors'
+import { messageOf } from '../errors.ts'
 import { opened } from './dial.ts'
 import { HttpError } from './http-error.ts'
 import type { HttpRequest } from './http-message.ts'

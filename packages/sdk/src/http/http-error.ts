@@ -1,4 +1,4 @@
-import { type ErrorKind, SpiffeError } from '@mini-spire/sdk/errors'
+import { type ErrorKind, SpiffeError } from '../errors.ts'
 
 export type HttpErrorCode =
   | 'ERR_HTTP_URL'

@@ -1,4 +1,4 @@
-import { messageOf } from '@mini-spire/sdk/errors'
+import { messageOf } from '../errors.ts'
 import { HttpError } from './http-error.ts'
 import type { HttpAnswer, HttpRequest } from './http-message.ts'
 

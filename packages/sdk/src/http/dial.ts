@@ -1,7 +1,7 @@
 import { type LookupAddress, lookup } from 'node:dns'
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { messageOf } from '@mini-spire/sdk/errors'
+import { messageOf } from '../errors.ts'
 import { HttpError } from './http-error.ts'
 
 type AddressCheck = (address: string) => void
