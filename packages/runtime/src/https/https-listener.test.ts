@@ -134,6 +134,16 @@ describe('an HTTPS listener', () => {
     await end
   })
 
+  it('cuts off a request that does not arrive, begun or not', async () => {
+    const port = await serve({ limits: { requestTimeoutMs: 100 } })
+    const silent = await secure(port)
+    const slow = await secure(port)
+    slow.write('GET / HTTP/1.1\r\nhost: x\r\n')
+    const unfinished = await secure(port)
+    unfinished.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf')
+    await Promise.all([silent, slow, unfinished].map(closed))
+  })
+
   it('does not read a head that is too large, nor what is not HTTP', async () => {
     const port = await serve({ limits: { maxHeadBytes: 1024 } })
     for (const text of [

@@ -1,11 +1,5 @@
 import { constants } from 'node:crypto'
-import {
-  createServer as createHttpServer,
-  type Server as HttpServer,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerResponse,
-} from 'node:http'
+import type { Server as HttpServer, RequestListener } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import {
   createServer as createTlsServer,
@@ -16,9 +10,12 @@ import {
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import { HandshakeAdmission } from '../grpc/admission.ts'
+import { limitKey } from '../grpc/client-address.ts'
 import { ListenError } from '../grpc/listen-error.ts'
 import type { Logger } from '../log/logger.ts'
+import { createBoundedHttp } from './bounded-http.ts'
 import { type ClientHello, readClientHello } from './client-hello.ts'
+import { ConnectionLimits } from './connection-limits.ts'
 import { defaultHttpsLimits, type HttpsLimits } from './https-limits.ts'
 import type { KeyPair, ServingCertificate } from './serving-certificate.ts'
 
@@ -55,8 +52,7 @@ export class HttpsListener implements AsyncDisposable {
   readonly #tcp: Server
   readonly #tls: TlsServer
   readonly #http: HttpServer
-  readonly #sockets = new Set<Socket>()
-  readonly #byAddress = new Map<string, number>()
+  readonly #connections: ConnectionLimits
   /** What frees a handshake's place, by the remote end. */
   readonly #handshakes = new Map<string, () => void>()
   #shown: KeyPair | undefined
@@ -64,7 +60,8 @@ export class HttpsListener implements AsyncDisposable {
   constructor(options: HttpsListenerOptions) {
     this.#options = options
     this.#limits = { ...defaultHttpsLimits, ...options.limits }
-    const { clock, log } = options
+    const { answer, clock, log } = options
+    this.#connections = new ConnectionLimits(this.#limits)
     this.#admission = new HandshakeAdmission({
       limits: { ...this.#limits, maxWaitingHandshakes: 0 },
       clock,
@@ -76,7 +73,7 @@ export class HttpsListener implements AsyncDisposable {
       socket.destroy()
       log.debug('TLS handshake failed', { error: messageOf(error) })
     })
-    this.#http = this.#httpServer()
+    this.#http = createBoundedHttp({ limits: this.#limits, answer, clock })
     this.#tls.on('secureConnection', (socket) => this.#secured(socket))
   }
 
@@ -101,38 +98,17 @@ export class HttpsListener implements AsyncDisposable {
   /** Stops at once; answers under way are cut off. */
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise((resolve) => this.#tcp.close(resolve))
-    for (const socket of this.#sockets) socket.destroy()
+    this.#connections.destroyAll()
     this.#http.close()
     await closed
   }
 
-  #httpServer(): HttpServer {
-    const limits = this.#limits
-    const server = createHttpServer({
-      maxHeaderSize: limits.maxHeadBytes,
-      headersTimeout: limits.requestTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.idleTimeoutMs,
-      connectionsCheckingInterval: 1_000,
-    })
-    server.maxRequestsPerSocket = limits.maxRequestsPerConnection
-    server.on('request', (request, response) => this.#answer(request, response))
-    server.on('clientError', (_error, socket) => socket.destroy())
-    return server
-  }
-
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { clock, answer } = this.#options
-    const timer = clock.setTimer(this.#limits.answerTimeoutMs, () => request.socket.destroy())
-    response.once('close', () => timer.cancel())
-    answer(request, response)
-  }
-
   #connected(socket: Socket): void {
     socket.on('error', () => {})
-    const address = socket.remoteAddress
-    if (address === undefined || !this.#admit(address)) return void socket.destroy()
-    this.#track(socket, address)
+    const { remoteAddress } = socket
+    const address = limitKey(remoteAddress ?? '')
+    if (remoteAddress === undefined || !this.#admit(address)) return void socket.destroy()
+    this.#connections.add(socket, address)
     const end = endOf(socket)
     const timer = this.#options.clock.setTimer(this.#limits.handshakeTimeoutMs, () =>
       socket.destroy(),
@@ -150,21 +126,7 @@ export class HttpsListener implements AsyncDisposable {
   }
 
   #admit(address: string): boolean {
-    const { maxConnections, maxConnectionsPerAddress } = this.#limits
-    const mine = this.#byAddress.get(address) ?? 0
-    if (this.#sockets.size >= maxConnections || mine >= maxConnectionsPerAddress) return false
-    return this.#admission.enter(address) === 'now'
-  }
-
-  #track(socket: Socket, address: string): void {
-    this.#sockets.add(socket)
-    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1)
-    socket.once('close', () => {
-      this.#sockets.delete(socket)
-      const left = (this.#byAddress.get(address) ?? 1) - 1
-      if (left === 0) this.#byAddress.delete(address)
-      else this.#byAddress.set(address, left)
-    })
+    return this.#connections.hasRoom(address) && this.#admission.enter(address) === 'now'
   }
 
   #handshake(socket: Socket, hello?: ClientHello): void {

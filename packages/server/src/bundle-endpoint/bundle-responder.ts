@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { answerPlainly, pathOf } from '@mini-spire/runtime/https/plain-answer'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { SpiffeBundle } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
@@ -29,18 +30,20 @@ export function bundleResponder(options: BundleResponderOptions): RequestListene
   const { bundle, refreshHintSeconds, log } = options
   let known: Document | undefined
   return (request, response) => {
-    if (request.method !== 'GET') return refuse(response, 405, '405 method not allowed')
-    if (pathOf(request) !== '/') return refuse(response, 404, '404 page not found')
+    if (request.method !== 'GET')
+      return answerPlainly(response, { status: 405, text: '405 method not allowed' })
+    if (pathOf(request) !== '/')
+      return answerPlainly(response, { status: 404, text: '404 page not found' })
     const current = bundle()
     if (!current) {
       log.error('Unable to retrieve local bundle', { error: 'bundle not found' })
-      return refuse(response, 500, '500 unable to retrieve local bundle')
+      return answerPlainly(response, { status: 500, text: '500 unable to retrieve local bundle' })
     }
     try {
       if (known?.bundle !== current) known = documentOf(current, refreshHintSeconds)
     } catch (error) {
       log.error('Unable to marshal local bundle', { error: messageOf(error) })
-      return refuse(response, 500, '500 unable to marshal local bundle')
+      return answerPlainly(response, { status: 500, text: '500 unable to marshal local bundle' })
     }
     answer(request, response, known)
   }
@@ -83,25 +86,4 @@ function isKnown(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false
   const tags = header.split(',', 64).map((tag) => tag.trim().replace(/^W\//, ''))
   return tags.includes(etag) || header.trim() === '*'
-}
-
-function pathOf({ url = '' }: IncomingMessage): string {
-  const path = url.replace(/[?#].*$/s, '')
-  try {
-    // A request to a proxy names the whole URL.
-    return path.startsWith('/') ? decodeURIComponent(path) : new URL(path).pathname
-  } catch {
-    return path
-  }
-}
-
-/** Answers with a line of text, and nothing else on this connection: what else a client sends is not read. */
-function refuse(response: ServerResponse, status: number, text: string): void {
-  response
-    .writeHead(status, {
-      'content-type': 'text/plain; charset=utf-8',
-      'x-content-type-options': 'nosniff',
-      connection: 'close',
-    })
-    .end(`${text}\n`)
 }
