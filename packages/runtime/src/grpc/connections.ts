@@ -9,7 +9,7 @@ const resetsPerSecond = 30
 
 /** One accepted connection: who is at the other end, and its streams in progress. */
 export class Connection {
-  /** What its calls name it by: grpc-js gives a call nothing of its socket but an address, so ours is made up. */
+  /** What its calls name it by. */
   readonly key: string
   readonly peer: Peer
   /** What limits count by: the IP address (of IPv6: its network), or the process on a Unix socket. */
@@ -79,7 +79,7 @@ export class ConnectionTable {
   }
 
   /**
-   * Registers a connection until its socket closes, and marks the socket with its key.
+   * Registers a connection until its socket closes.
    *
    * @param retire tells the peer to go elsewhere; without it a connection of too many resets is left to Node's guard
    */
@@ -87,10 +87,6 @@ export class ConnectionTable {
     this.#accepted++
     const key = `peer-${this.#accepted}`
     const connection = new Connection({ key, peer, socket, retire: retire && (() => retire(key)) })
-    Object.defineProperties(socket, {
-      remoteAddress: { value: connection.key },
-      remotePort: { value: undefined },
-    })
     this.#connections.set(connection.key, connection)
     this.#byAddress.set(connection.address, this.sizeOf(connection.address) + 1)
     socket.once('close', () => this.#remove(connection))

@@ -69,7 +69,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       log,
       limits: this.#limits,
       connections: this.#connections,
-      accept: (socket) => server.accept(socket),
+      accept: (connection, key) => server.accept(connection, key),
       retire: (key) => server.retire(key),
     })
     this.#listeners.push(listener)
@@ -94,7 +94,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       clock,
       limits: this.#limits,
       connections: this.#connections,
-      accept: (socket) => server.accept(socket),
+      accept: (connection, key) => server.accept(connection, key),
     })
     this.#listeners.push(listener)
     this.#tlsListeners.push(listener)

@@ -18,7 +18,8 @@ import { WireCall } from './wire-call.ts'
 /** gRPC over HTTP/2, fed with connections accepted elsewhere. */
 export interface RawServer {
   register<C extends CallContext>(method: BoundMethod<C>, dispatcher: Dispatcher<C>): void
-  accept(socket: Duplex): void
+  /** @param key what calls on the connection name it by */
+  accept(connection: Duplex, key: string): void
   /** Tells the peer of one connection to go elsewhere (GOAWAY); it closes when its last call has ended. */
   retire(key: string): void
   /** Tells every peer to go elsewhere (GOAWAY); connections close when their last call has ended. */
@@ -55,8 +56,10 @@ export function createRawServer(options: RawServerOptions): RawServer {
     maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
     settings: { maxConcurrentStreams: limits.maxStreamsPerConnection },
   })
+  let acceptedKey = ''
   server.on('session', (session: ServerHttp2Session) => {
-    const key = session.socket.remoteAddress ?? ''
+    // Emitted while the connection is being accepted.
+    const key = acceptedKey
     sessions.set(session, key)
     const stopAging = maxConnectionAgeMs && age(session, maxConnectionAgeMs, options)
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
@@ -70,7 +73,10 @@ export function createRawServer(options: RawServerOptions): RawServer {
   })
   return {
     register: (method, dispatcher) => handlers.set(method.path, dispatcher.handler(method)),
-    accept: (socket) => void server.emit('connection', socket),
+    accept: (connection, key) => {
+      acceptedKey = key
+      server.emit('connection', connection)
+    },
     retire: (key) => {
       for (const [session, other] of sessions) if (other === key) sendElsewhere(session)
     },

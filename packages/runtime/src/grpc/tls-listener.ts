@@ -47,7 +47,8 @@ export interface TlsListenerOptions extends TlsListenOptions {
   readonly clock: Clock
   readonly limits: HostLimits
   readonly connections: ConnectionTable
-  readonly accept: (socket: TLSSocket) => void
+  /** @param key what the connection is called */
+  readonly accept: (connection: TLSSocket, key: string) => void
 }
 
 const backlog = 4096
@@ -227,14 +228,15 @@ export class TlsListener {
     if (socket.alpnProtocol !== 'h2' || !handshake) return void socket.destroy()
     const { address, port, limitedBy } = handshake.client
     const startedMs = performance.now()
+    let key: string
     try {
-      connections.add(tlsPeer(socket, { address, port }, verifyClient), socket)
+      key = connections.add(tlsPeer(socket, { address, port }, verifyClient), socket).key
     } catch (error) {
       this.#admission.charge(limitedBy, performance.now() - startedMs)
       log.debug('Refused client certificate', { error: messageOf(error), peer_address: address })
       return void socket.destroy()
     }
-    accept(socket)
+    accept(socket, key)
   }
 }
 

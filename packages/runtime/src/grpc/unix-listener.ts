@@ -1,12 +1,14 @@
 import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Logger } from '../log/logger.ts'
 import { descriptorOf, loadPeerCalls, type PeerCalls } from '../peer/peer-calls.ts'
 import { identifyUnixPeer, pinUnixPeer } from '../peer/unix-peer.ts'
 import type { ConnectionTable } from './connections.ts'
 import type { HostLimits } from './host-limits.ts'
+import { whenKnown } from './java-client.ts'
 import { ListenError } from './listen-error.ts'
 
 /** Where a Unix listener listens. */
@@ -29,7 +31,8 @@ export interface UnixListenerOptions extends UnixListenOptions {
   readonly log: Logger
   readonly limits: HostLimits
   readonly connections: ConnectionTable
-  readonly accept: (socket: Socket) => void
+  /** @param key what the connection is called */
+  readonly accept: (connection: Duplex, key: string) => void
   /** Tells the peer of a connection, by its key, to go elsewhere. */
   readonly retire: (key: string) => void
 }
@@ -43,6 +46,8 @@ const maxPathBytes = 107
 export class UnixListener {
   readonly #options: UnixListenerOptions
   readonly #server: Server
+  /** Connections that have not said anything yet. */
+  readonly #silent = new Set<Socket>()
 
   constructor(options: UnixListenerOptions) {
     this.#options = options
@@ -75,8 +80,9 @@ export class UnixListener {
     }
   }
 
-  /** Stops accepting; Node removes the socket file. Connections are the host's. */
+  /** Stops accepting; Node removes the socket file. Connections are the host's, but for those that never spoke. */
   close(): Promise<void> {
+    for (const socket of this.#silent) socket.destroy()
     return new Promise((resolve) => {
       this.#server.close(() => resolve())
       // Connections end in the host's own time, and `close` would wait for them.
@@ -95,12 +101,17 @@ export class UnixListener {
       if (connections.sizeOf(`pid:${peer.pid}`) >= limits.maxConnectionsPerAddress) {
         return void socket.destroy()
       }
-      connections.add(peer, socket, this.#options.retire)
+      const { key } = connections.add(peer, socket, this.#options.retire)
+      this.#silent.add(socket)
+      socket.once('close', () => this.#silent.delete(socket))
+      whenKnown(socket, (connection) => {
+        this.#silent.delete(socket)
+        accept(connection, key)
+      })
     } catch (error) {
       log.warn('Connection failed during accept', { error: messageOf(error) })
-      return void socket.destroy()
+      socket.destroy()
     }
-    accept(socket)
   }
 }
 
