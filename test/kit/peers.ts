@@ -2,6 +2,7 @@ import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Program } from './processes.ts'
 import { root } from './repository.ts'
 
 const run = promisify(execFile)
@@ -83,6 +84,43 @@ export async function pythonPeer(): Promise<string> {
   })
   writeFileSync(ready, wanted)
   return interpreter
+}
+
+/** Whether the Rust peer cannot be built here; says so aloud. */
+export function isRustMissing(): boolean {
+  return hasProgram('cargo', '--version')
+    ? false
+    : missingPeer('Rust 1.88 or newer', 'rustup toolchain install stable')
+}
+
+/** Builds the Rust peer (test/interop/rust) from published crates. */
+export async function rustPeer(): Promise<Program> {
+  const folder = join(peerFolder, 'rust')
+  await run('cargo', ['build', '--quiet', '--target-dir', folder], {
+    cwd: join(root, 'test', 'interop', 'rust'),
+    maxBuffer: 16 * 1024 * 1024,
+  })
+  return { command: join(folder, 'debug', 'workload'), args: [] }
+}
+
+/** Whether the Java peer cannot be built here; says so aloud. */
+export function isJavaMissing(): boolean {
+  return hasProgram('mvn', '--version') && hasProgram('javac', '-version')
+    ? false
+    : missingPeer('Java 17 with Maven', 'apt-get install openjdk-17-jdk-headless maven')
+}
+
+/** Builds the Java peer (test/interop/java) from published artifacts. */
+export async function javaPeer(): Promise<Program> {
+  const folder = join(peerFolder, 'java')
+  const classPath = join(folder, 'classpath')
+  const goals = ['compile', 'dependency:build-classpath']
+  await run('mvn', ['-q', `-Dout=${folder}`, `-Dmdep.outputFile=${classPath}`, ...goals], {
+    cwd: join(root, 'test', 'interop', 'java'),
+    maxBuffer: 16 * 1024 * 1024,
+  })
+  const path = `${join(folder, 'classes')}:${readFileSync(classPath, 'utf8').trim()}`
+  return { command: 'java', args: ['-cp', path, 'Workload'] }
 }
 
 const opaVersion = 'v1.9.0'
