@@ -18,6 +18,7 @@ const config: ViteUserConfig = defineConfig({
         'unit',
         [
           'packages/*/src/**/*.test.ts',
+          'test/cloud/**/*.test.ts',
           'test/kit/**/*.test.ts',
           'test/vectors/**/*.test.ts',
           'test/wire/**/*.test.ts',

@@ -1,0 +1,22 @@
+export {
+  ask,
+  httpFor,
+  type ReachOptions,
+  readInstant,
+  readLifetime,
+  readMember,
+  readObject,
+  readText,
+  unreadable,
+} from './ask.ts'
+export { badOption, checkOption, parseEndpoint } from './endpoint.ts'
+export { ExchangeError, type ExchangeErrorCode } from './exchange-error.ts'
+export {
+  type Expiring,
+  type Renewal,
+  type RenewalOptions,
+  RenewedCredential,
+  type RenewedCredentialOptions,
+  type WaitOptions,
+} from './renewed-credential.ts'
+export { fetchSubjectToken, type JwtSvidSource, type SubjectOptions } from './subject-token.ts'
