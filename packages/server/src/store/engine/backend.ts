@@ -18,7 +18,7 @@ export interface LogSegment {
   readonly bytes: Uint8Array
 }
 
-/** An encoded record of the issuance stream and when it was appended. */
+/** A value of the issuance stream, one or more records, and when the first was appended. */
 export interface StoredIssuance {
   readonly timeMs: number
   readonly bytes: Uint8Array
@@ -45,7 +45,7 @@ export interface Backend {
   segments(fromRevision: number): AsyncIterable<readonly LogSegment[]>
   /** Every record, by kind and then in creation order, in chunks. */
   records(): AsyncIterable<readonly StoredRecord[]>
-  /** Issuance records appended in this interval (end excluded), oldest first, in chunks. */
+  /** Issuance values that begin in this interval (end excluded), oldest first, in chunks. */
   issuance(fromMs: number, toMs: number): AsyncIterable<readonly StoredIssuance[]>
   /** Writes atomically; resolves when it survives a power cut. */
   write(write: BackendWrite): Promise<void>
@@ -53,7 +53,7 @@ export interface Backend {
   acknowledge(head: Head): void
   /** What was remembered last; undefined when nothing was. */
   acknowledged(): Head | undefined
-  /** Forgets issuance records appended before this instant, some thousands at most; resolves to whether there may be more. */
+  /** Forgets issuance values that begin before this instant, some thousands at most; resolves to whether there may be more. */
   pruneIssuance(beforeMs: number): Promise<boolean>
   close(): Promise<void>
 }

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
-import { BinaryWriter } from '../format/binary-writer.ts'
-import { readIssuance, writeIssuance } from '../format/issuance-codec.ts'
+import { groupSpanMs, readIssuances } from '../format/issuance-codec.ts'
 import type { IssuanceLog, IssuanceRecord } from '../store.ts'
-import type { Backend, StoredIssuance } from './backend.ts'
+import type { Backend } from './backend.ts'
+import { type IssuanceGroup, IssuanceGroups } from './issuance-groups.ts'
 
 /** Options of {@link IssuanceStream}. */
 export interface IssuanceStreamOptions {
@@ -19,10 +19,10 @@ export interface IssuanceStreamOptions {
 }
 
 /** How long a record waits for others before it is written. */
-const groupDelayMs = 200
+const writeDelayMs = 200
 
-/** Records written in one go at most. */
-const maxGroupRecords = 2000
+/** So many records are written without waiting for more, and hardly more in one go. */
+const maxWrittenRecords = 2000
 
 /** Records that wait for a disk that cannot be written; further ones are dropped. */
 const maxWaitingRecords = 100_000
@@ -37,8 +37,7 @@ interface Flush {
 /** The issuance stream of a store: appended in memory, written in groups when no commit waits. */
 export class IssuanceStream implements IssuanceLog {
   readonly #options: IssuanceStreamOptions
-  readonly #writer = new BinaryWriter()
-  #waiting: StoredIssuance[] = []
+  readonly #waiting = new IssuanceGroups()
   #flushes: Flush[] = []
   #timer: Timer | undefined
   #pruneTimer: Timer | undefined
@@ -52,13 +51,14 @@ export class IssuanceStream implements IssuanceLog {
 
   /** Whether there is something that should be written now. */
   get isDue(): boolean {
-    return this.#isDue && this.#waiting.length > 0
+    return this.#isDue && this.#waiting.count > 0
   }
 
-  /** Records appended before this instant should be removed; undefined: none need to be now. */
+  /** Values that begin before this instant should be removed; undefined: none need to be now. */
   get pruneBeforeMs(): number | undefined {
     if (!this.#isPruneDue) return undefined
-    return this.#options.clock.nowMs() - this.#options.retentionMs
+    // The last record of a group is up to a second younger, and is kept its time.
+    return this.#options.clock.nowMs() - this.#options.retentionMs - groupSpanMs
   }
 
   /** Begins to remove old records, now and every hour. */
@@ -74,20 +74,17 @@ export class IssuanceStream implements IssuanceLog {
   }
 
   append(record: IssuanceRecord): void {
-    if (this.#waiting.length >= maxWaitingRecords) {
+    if (this.#waiting.count >= maxWaitingRecords) {
       this.#dropped++
       return
     }
-    this.#writer.reset()
-    writeIssuance(this.#writer, record)
-    const timeMs = this.#options.clock.nowMs()
-    this.#waiting.push({ timeMs, bytes: this.#writer.take() })
-    if (this.#waiting.length >= maxGroupRecords) this.#becomeDue()
-    else this.#timer ??= this.#options.clock.setTimer(groupDelayMs, () => this.#becomeDue())
+    this.#waiting.append(record, this.#options.clock.nowMs())
+    if (this.#waiting.count >= maxWrittenRecords) this.#becomeDue()
+    else this.#timer ??= this.#options.clock.setTimer(writeDelayMs, () => this.#becomeDue())
   }
 
   flush(): Promise<void> {
-    if (this.#waiting.length === 0) return Promise.resolve()
+    if (this.#waiting.count === 0) return Promise.resolve()
     const refusal = this.#options.refusal()
     if (refusal) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
@@ -100,19 +97,25 @@ export class IssuanceStream implements IssuanceLog {
     readonly fromMs: number
     readonly toMs: number
   }): AsyncGenerator<IssuanceRecord, void> {
-    for await (const chunk of this.#options.backend.issuance(range.fromMs, range.toMs)) {
-      for (const { bytes } of chunk) yield readIssuance(bytes)
+    // Values are found by their first record.
+    const { fromMs, toMs } = range
+    for await (const chunk of this.#options.backend.issuance(fromMs - groupSpanMs, toMs)) {
+      for (const { timeMs: firstMs, bytes } of chunk) {
+        for (const { timeMs, record } of readIssuances(firstMs, bytes)) {
+          if (timeMs >= fromMs && timeMs < toMs) yield record
+        }
+      }
     }
   }
 
-  /** For the writer: the next group. */
-  take(): readonly StoredIssuance[] {
-    return this.#waiting.splice(0, maxGroupRecords)
+  /** For the writer: what is to be written next. */
+  take(): readonly IssuanceGroup[] {
+    return this.#waiting.take(maxWrittenRecords)
   }
 
-  /** For the writer: the group that was taken is on disk. */
+  /** For the writer: what was taken is on disk. */
   written(): void {
-    if (this.#waiting.length > 0) return
+    if (this.#waiting.count > 0) return
     this.#isDue = false
     for (const { resolve } of this.#flushes.splice(0)) resolve()
     if (this.#dropped === 0) return
@@ -122,11 +125,11 @@ export class IssuanceStream implements IssuanceLog {
     this.#dropped = 0
   }
 
-  /** For the writer: the group is not on disk; it waits again, for the store to be writable. */
-  failed(batch: readonly StoredIssuance[], error: unknown): void {
-    this.#waiting = [...batch, ...this.#waiting]
+  /** For the writer: what was taken is not on disk; it waits again, for the store to be writable. */
+  failed(groups: readonly IssuanceGroup[], error: unknown): void {
+    this.#waiting.putBack(groups)
     this.#options.log.error('Issuance records are not written yet', {
-      count: this.#waiting.length,
+      count: this.#waiting.count,
       error: messageOf(error),
     })
     for (const { reject } of this.#flushes.splice(0)) reject(error)
@@ -137,7 +140,7 @@ export class IssuanceStream implements IssuanceLog {
     this.#timer?.cancel()
     this.#pruneTimer?.cancel()
     await this.flush().catch((error) => {
-      const count = this.#waiting.length
+      const count = this.#waiting.count
       this.#options.log.error('Issuance records are lost', { count, error: messageOf(error) })
     })
   }

@@ -3,8 +3,11 @@ import { StoreError } from '../store-error.ts'
 import { BinaryReader } from './binary-reader.ts'
 import type { BinaryWriter } from './binary-writer.ts'
 
-/** Version of the issuance encoding, the first byte of every record. Another one is refused. */
-export const issuanceVersion = 1
+/** Versions of the issuance encoding, the first byte of every value: one record, or a group of them. Another one is refused. */
+export const issuanceVersion = { single: 1, group: 2 } as const
+
+/** How long after its first record a group may take in others: what a range has to be read wider by. */
+export const groupSpanMs = 1000
 
 const types: readonly IssuanceRecord['type'][] = [
   'x509-svid',
@@ -14,9 +17,24 @@ const types: readonly IssuanceRecord['type'][] = [
   'wit-svid',
 ]
 
-/** Writes a record of the issuance stream. */
-export function writeIssuance(writer: BinaryWriter, record: IssuanceRecord): void {
-  writer.byte(issuanceVersion)
+/** A record of the issuance stream and when it was appended. */
+export interface DatedIssuance {
+  readonly timeMs: number
+  readonly record: IssuanceRecord
+}
+
+/** Begins a group; records follow until its end. */
+export function beginIssuanceGroup(writer: BinaryWriter): void {
+  writer.byte(issuanceVersion.group)
+}
+
+/** Writes one more record of a group, appended so long after the group's first. */
+export function writeIssuance(
+  writer: BinaryWriter,
+  record: IssuanceRecord,
+  afterFirstMs: number,
+): void {
+  writer.unsigned(afterFirstMs)
   writer.byte(types.indexOf(record.type) + 1)
   writer.string(record.identifier)
   writer.string(record.spiffeId)
@@ -27,21 +45,32 @@ export function writeIssuance(writer: BinaryWriter, record: IssuanceRecord): voi
 }
 
 /**
- * Reads what {@link writeIssuance} wrote.
+ * Reads a value of the issuance stream: a group, or the single record that values were before there were groups.
  *
+ * @param timeMs when its first record was appended
  * @throws {StoreError} `ERR_STORE_VERSION` or `ERR_STORE_CORRUPT`
  */
-export function readIssuance(bytes: Uint8Array): IssuanceRecord {
+export function readIssuances(timeMs: number, bytes: Uint8Array): readonly DatedIssuance[] {
   const reader = new BinaryReader(bytes)
   const version = reader.byte()
-  const type = types[reader.byte() - 1]
-  if (version !== issuanceVersion || type === undefined) {
-    throw new StoreError(
-      'ERR_STORE_VERSION',
-      `issuance of format ${version} is from a newer version`,
-    )
+  if (version === issuanceVersion.single) {
+    const record = readRecord(reader)
+    reader.end()
+    return [{ timeMs, record }]
   }
-  const record: IssuanceRecord = {
+  if (version !== issuanceVersion.group) throw newer(version)
+  const records: DatedIssuance[] = []
+  while (!reader.isAtEnd) {
+    records.push({ timeMs: timeMs + reader.unsigned(), record: readRecord(reader) })
+  }
+  return records
+}
+
+function readRecord(reader: BinaryReader): IssuanceRecord {
+  const number = reader.byte()
+  const type = types[number - 1]
+  if (type === undefined) throw newer(number)
+  return {
     type,
     identifier: reader.string(),
     spiffeId: reader.string(),
@@ -50,6 +79,9 @@ export function readIssuance(bytes: Uint8Array): IssuanceRecord {
     issuedAtSeconds: reader.signed(),
     expiresAtSeconds: reader.signed(),
   }
-  reader.end()
-  return record
+}
+
+function newer(number: number): StoreError {
+  const text = `issuance of format ${number} is from a newer version`
+  return new StoreError('ERR_STORE_VERSION', text)
 }
