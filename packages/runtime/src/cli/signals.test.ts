@@ -38,6 +38,14 @@ describe('a daemon', () => {
     expect(signal.aborted).toBe(true)
   })
 
+  it('does not end while it waits for nothing but time', () => {
+    const held = (): number =>
+      process.getActiveResourcesInfo().filter((one) => one === 'MessagePort').length
+    const before = held()
+    untilSignal(log)
+    expect(held()).toBe(before + 1)
+  })
+
   it('opens its log anew on SIGUSR2, and goes on when that fails', () => {
     const signal = untilSignal(log)
     process.emit('SIGUSR2')

@@ -2,13 +2,15 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { RootLogger } from '../log/log-control.ts'
 
 /**
- * Listens to the signals of a daemon: SIGINT and SIGTERM abort what is returned, SIGUSR2 opens the log file anew, SIGUSR1
+ * Keeps a daemon alive and listens to its signals: SIGINT and SIGTERM abort what is returned, SIGUSR2 opens the log file anew, SIGUSR1
  * only says that it was heard: what has to be done then is registered with {@link onReconfigureSignal}.
  *
  * SIGHUP keeps its default and ends the process: there is no reload.
  */
 export function untilSignal(log: RootLogger): AbortSignal {
   const stop = new AbortController()
+  // Neither timers nor signals keep a process alive: one that waits for its next attempt, and for nothing else, would end.
+  new MessageChannel().port1.ref()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
   process.on('SIGUSR1', () => log.info('Reconfigure signal received'))
   process.on('SIGUSR2', () => {
