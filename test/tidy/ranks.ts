@@ -57,6 +57,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'lifecycle.ts': 2,
     'peer/': 2,
     'ssh/': 1,
+    'tpm/': 1,
     'key-manager/': 2,
     'http/': 2,
     'kubernetes/': 3,
