@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
+import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { FakeGoogle } from './fake-google.ts'
 import { FakeKubernetes } from './fake-kubernetes.ts'
 import { hasProgram, missingPeer } from './peers.ts'
 import type { Scene } from './processes.ts'
+import { DevIdAuthority, isSwtpmMissing, Swtpm } from './swtpm.ts'
 
 /** Everything two daemons need to attest by one attestor. */
 export interface NodeEvidence {
@@ -32,6 +34,7 @@ export const evidenceKinds: readonly EvidenceKind[] = [
   { name: 'http_challenge', isMissing: () => false, make: httpChallenge },
   { name: 'k8s_psat', isMissing: () => false, make: k8sPsat },
   { name: 'sshpop', isMissing: isOpenSshMissing, make: sshPop },
+  { name: 'tpm_devid', isMissing: isSwtpmMissing, make: tpmDevId },
 ]
 
 function isOpenSshMissing(): boolean {
@@ -126,4 +129,38 @@ async function sshPop(scene: Scene): Promise<NodeEvidence> {
     agentId: /^spiffe:\/\/example\.org\/spire\/agent\/sshpop\/web$/,
     selectors: [],
   }
+}
+
+async function tpmDevId(scene: Scene): Promise<NodeEvidence> {
+  const tpm = Swtpm.start(scene)
+  const authority = new DevIdAuthority(scene)
+  const { certificate, privateBlob, publicBlob } = tpm.makeDevId('device-1', authority, {
+    algorithm: 'ecc256:ecdsa-sha256:null',
+    password: 'of-the-key',
+  })
+  const fingerprint = sha1Of(authority.certificate)
+  return {
+    server: `NodeAttestor "tpm_devid" { plugin_data {
+      devid_ca_path = "${authority.certificate}"
+      endorsement_ca_path = "${tpm.endorsementRoots}"
+    } }`,
+    agent: `NodeAttestor "tpm_devid" { plugin_data {
+      tpm_device_path = "${tpm.socket}"
+      devid_cert_path = "${certificate}"
+      devid_priv_path = "${privateBlob}"
+      devid_pub_path = "${publicBlob}"
+      devid_password = "of-the-key"
+    } }`,
+    agentId: new RegExp(`^spiffe://example\\.org/spire/agent/tpm_devid/${sha1Of(certificate)}$`),
+    selectors: [
+      `tpm_devid:ca:fingerprint:${fingerprint}`,
+      'tpm_devid:issuer:cn:devid-ca',
+      'tpm_devid:subject:cn:device-1',
+    ],
+  }
+}
+
+function sha1Of(path: string): string {
+  const { raw } = new X509Certificate(readFileSync(path))
+  return createHash('sha1').update(raw).digest('hex')
 }

@@ -103,7 +103,7 @@ export class AgentIdentity {
         await this.#accept(svid)
         return bundle
       } finally {
-        attestation?.end?.()
+        await attestation?.end?.()
         api.close()
       }
     })

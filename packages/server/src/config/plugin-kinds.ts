@@ -46,9 +46,10 @@ export const serverPluginKinds: readonly PluginKind[] = [
       'join_token',
       'k8s_psat',
       'sshpop',
+      'tpm_devid',
       'x509pop',
     ],
-    unsupported: ['aws_iid', 'azure_imds', 'tpm_devid'],
+    unsupported: ['aws_iid', 'azure_imds'],
   },
   {
     type: 'Notifier',

@@ -17,6 +17,7 @@ describe('plugin_data of a node attestor', () => {
     ['http_challenge', 'allowed_dns_patterns = ["("]', 'cannot compile allowed_dns_pattern: '],
     ['k8s_psat', 'clusters = { a = {} }', 'must have at least one service account allowed'],
     ['sshpop', '', 'missing required config value for "cert_authorities"'],
+    ['tpm_devid', '', 'devid_ca_path is required'],
   ] as const
 
   it.each(bad)('is judged before the server runs: %s', (name, data, problem) => {

@@ -12,6 +12,7 @@ import { readGcpIitConfig } from './node-attestor/gcp-iit/gcp-iit-config.ts'
 import { readHttpChallengeConfig } from './node-attestor/http-challenge/http-challenge-config.ts'
 import { readK8sPsatConfig } from './node-attestor/k8s-psat/k8s-psat-config.ts'
 import { readSshPopConfig } from './node-attestor/ssh-pop/ssh-pop-config.ts'
+import { readTpmDevIdConfig } from './node-attestor/tpm-devid/tpm-devid-config.ts'
 import { readX509PopConfig } from './node-attestor/x509-pop/x509-pop-config.ts'
 import { readDiskConfig } from './upstream-authority/disk/disk-config.ts'
 import { readSpireConfig } from './upstream-authority/spire/spire-config.ts'
@@ -50,6 +51,10 @@ const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
   [
     'NodeAttestor sshpop',
     (data, { trustDomain }) => readSshPopConfig(data, { trustDomain, clock: systemClock }),
+  ],
+  [
+    'NodeAttestor tpm_devid',
+    (data, { trustDomain }) => readTpmDevIdConfig(data, { trustDomain, clock: systemClock }),
   ],
   [
     'NodeAttestor x509pop',

@@ -24,7 +24,9 @@ afterEach(() => {
 })
 
 async function create(name: string, text: string): Promise<NodeAttestor> {
-  const made = await nodeAttestorBuiltIns.get(name)?.(parseConfig(text), { http })
+  const made = await nodeAttestorBuiltIns.get(name)?.(parseConfig(text), {
+    http,
+  })
   if (!made) throw new Error(`no ${name}`)
   return made
 }
@@ -104,14 +106,14 @@ describe('http_challenge', () => {
     expect(Buffer.from(await attestation.answer(challenge)).toString()).toBe('\n')
     expect(await ask(claim.port, path)).toEqual([200, `${nonce}\n`])
     expect(await ask(claim.port, `${path}/more`)).toEqual([404, '404 page not found\n'])
-    attestation.end?.()
+    await attestation.end?.()
     await expect(ask(claim.port, path)).rejects.toThrow('no answer from')
   })
 
   it('names another port where one is advertised', async () => {
     const attestation = await begin('http_challenge', 'hostname = "h" advertised_port = 80')
     expect(payloadOf(attestation)).toEqual({ hostname: 'h', agentname: 'default', port: 80 })
-    attestation.end?.()
+    await attestation.end?.()
   })
 
   it('does not begin at a port that is taken', async () => {
@@ -123,7 +125,7 @@ describe('http_challenge', () => {
         message: expect.stringContaining(`could not listen on port ${port}: `),
       }),
     )
-    first.end?.()
+    await first.end?.()
   })
 
   it.each([
@@ -140,7 +142,7 @@ describe('http_challenge', () => {
         message: expect.stringContaining('unable to unmarshal challenge: '),
       }),
     )
-    attestation.end?.()
+    await attestation.end?.()
   })
 })
 

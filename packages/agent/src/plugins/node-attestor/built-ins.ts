@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { systemClock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
@@ -9,6 +10,7 @@ import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
 import { K8sPsatAttestor } from './k8s-psat/k8s-psat.ts'
 import type { NodeAttestor } from './node-attestor.ts'
 import { SshPopAttestor } from './ssh-pop/ssh-pop.ts'
+import { TpmDevIdAttestor } from './tpm-devid/tpm-devid.ts'
 
 /** What node attestors get from their agent. */
 export interface NodeAttestorSurroundings {
@@ -27,6 +29,7 @@ export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string,
   ['http_challenge', createHttpChallenge],
   ['k8s_psat', createK8sPsat],
   ['sshpop', createSshPop],
+  ['tpm_devid', createTpmDevId],
 ])
 
 const azureMsiSchema = { resource_id: { type: 'string' } } as const
@@ -87,5 +90,37 @@ async function createSshPop(data: Node | undefined): Promise<NodeAttestor> {
   return await SshPopAttestor.create({
     hostKeyPath: host_key_path || hostKey,
     hostCertificatePath: host_cert_path || `${hostKey}-cert.pub`,
+  })
+}
+
+const tpmDevIdSchema = {
+  devid_cert_path: { type: 'string' },
+  devid_priv_path: { type: 'string' },
+  devid_pub_path: { type: 'string' },
+  devid_password: { type: 'string' },
+  owner_hierarchy_password: { type: 'string' },
+  endorsement_hierarchy_password: { type: 'string' },
+  tpm_device_path: { type: 'string' },
+} as const
+
+async function createTpmDevId(data: Node | undefined): Promise<NodeAttestor> {
+  const config = decodeSection(tpmDevIdSchema, data)
+  for (const key of ['devid_cert_path', 'devid_priv_path', 'devid_pub_path'] as const) {
+    if (config[key] !== '') continue
+    throw new CatalogError('ERR_PLUGIN_CONFIG', `invalid configuration: ${key} is required`)
+  }
+  return await TpmDevIdAttestor.create({
+    files: {
+      certificatePath: config.devid_cert_path,
+      privatePath: config.devid_priv_path,
+      publicPath: config.devid_pub_path,
+    },
+    passwords: {
+      devIdKey: Buffer.from(config.devid_password),
+      ownerHierarchy: Buffer.from(config.owner_hierarchy_password),
+      endorsementHierarchy: Buffer.from(config.endorsement_hierarchy_password),
+    },
+    devicePath: config.tpm_device_path,
+    clock: systemClock,
   })
 }

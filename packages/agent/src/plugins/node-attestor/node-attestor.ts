@@ -17,8 +17,8 @@ export interface NodeAttestation {
    * @throws {NodeAttestorError} when it cannot or must not be answered
    */
   answer(challenge: Uint8Array): Promise<Uint8Array>
-  /** Told when the attestation has ended, whatever came of it. */
-  end?(): void
+  /** Told when the attestation has ended, whatever came of it. Never rejects. */
+  end?(): Promise<void>
 }
 
 /** A way of proving to the server which node this is. */

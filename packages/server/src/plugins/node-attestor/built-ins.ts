@@ -13,6 +13,8 @@ import { readK8sPsatConfig } from './k8s-psat/k8s-psat-config.ts'
 import type { NodeAttestor } from './node-attestor.ts'
 import { SshPopAttestor } from './ssh-pop/ssh-pop.ts'
 import { readSshPopConfig } from './ssh-pop/ssh-pop-config.ts'
+import { TpmDevIdAttestor } from './tpm-devid/tpm-devid.ts'
+import { readTpmDevIdConfig } from './tpm-devid/tpm-devid-config.ts'
 
 /** What node attestors get from their server. */
 export interface AttestorSurroundings {
@@ -30,6 +32,7 @@ export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string,
   ['http_challenge', createHttpChallenge],
   ['k8s_psat', createK8sPsat],
   ['sshpop', createSshPop],
+  ['tpm_devid', createTpmDevId],
 ])
 
 async function createAzureMsi(
@@ -74,4 +77,11 @@ async function createSshPop(
   surroundings: AttestorSurroundings,
 ): Promise<NodeAttestor> {
   return new SshPopAttestor(readSshPopConfig(data, surroundings))
+}
+
+async function createTpmDevId(
+  data: Node | undefined,
+  surroundings: AttestorSurroundings,
+): Promise<NodeAttestor> {
+  return new TpmDevIdAttestor(readTpmDevIdConfig(data, surroundings))
 }

@@ -50,7 +50,7 @@ export class HttpChallengeAttestor implements NodeAttestor {
         nonce = readNonce(challenge)
         return Buffer.from('\n')
       },
-      end() {
+      async end() {
         signal.removeEventListener('abort', end)
         end()
       },
