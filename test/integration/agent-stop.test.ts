@@ -126,6 +126,14 @@ describe('SIGTERM ends an agent at once, with exit code 0 and no socket left beh
     expect(existsSync(socketPath())).toBe(false)
   })
 
+  it('while it waits to try again to reach a server that is away', async () => {
+    const { port } = server
+    await server.stop()
+    const agent = await startAgent(port)
+    await agent.waitFor('Failed to retrieve attestation result')
+    expect(await stopped(agent)).toBeLessThan(promisedMs)
+  })
+
   it('while it attests with a server that does not answer', async () => {
     const { port, asked } = await listenSilently(0)
     const agent = await startAgent(port)
@@ -144,4 +152,14 @@ describe('SIGTERM ends an agent at once, with exit code 0 and no socket left beh
     await asked
     expect(await stopped(agent)).toBeLessThan(promisedMs)
   })
+})
+
+it('an agent that starts before its server waits for it', async () => {
+  const { port } = server
+  await server.stop()
+  const agent = await startAgent(port)
+  await agent.waitFor('Failed to retrieve attestation result')
+  await server.start()
+  await agent.waitFor('Node attestation was successful')
+  expect(await agent.stop()).toBe(0)
 })
