@@ -31,12 +31,12 @@ export class TestAuthority {
     )
   }
 
-  async issue(uri: string): Promise<TestSvid> {
+  async issue(uri: string, notAfterSeconds = 4_000_000_000): Promise<TestSvid> {
     const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
     const der = await this.#writer.write({
       serialNumber: this.#serials.draw(),
       notBeforeSeconds: 1_700_000_000,
-      notAfterSeconds: 4_000_000_000,
+      notAfterSeconds,
       subject: encodeName({ organization: ['test'] }),
       publicKey: publicKeyOf(key),
       uri,

@@ -95,6 +95,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       limits: this.#limits,
       connections: this.#connections,
       accept: (connection, key) => server.accept(connection, key),
+      retire: (key) => server.retire(key),
     })
     this.#listeners.push(listener)
     this.#tlsListeners.push(listener)

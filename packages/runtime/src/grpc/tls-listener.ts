@@ -11,6 +11,8 @@ import type { Clock } from '../clock.ts'
 import type { Logger } from '../log/logger.ts'
 import { pqKemSettings } from '../pq-kem.ts'
 import { HandshakeAdmission } from './admission.ts'
+import type { TlsPeer } from './call-context.ts'
+import { retireWithCertificate } from './certificate-age.ts'
 import { limitKey, plainAddress } from './client-address.ts'
 import type { ConnectionTable } from './connections.ts'
 import type { HostLimits } from './host-limits.ts'
@@ -35,6 +37,8 @@ export interface TlsListenOptions {
   readonly verifyClient: (chain: readonly Uint8Array[]) => VerifiedClient
   /** When a connection is told to go elsewhere, ± 10 %. @default never */
   readonly maxConnectionAgeMs?: number
+  /** Clients whose connection may outlive their certificate, because they are told so by what answers them. @default none */
+  readonly outlivesCertificate?: (peer: TlsPeer) => boolean
   /** Proxies that tell the address of a client by the PROXY protocol. @default none */
   readonly proxyTrustedCidrs?: readonly string[]
   /** Speaks to nobody without a post-quantum key exchange. @default false */
@@ -49,6 +53,7 @@ export interface TlsListenerOptions extends TlsListenOptions {
   readonly connections: ConnectionTable
   /** @param key what the connection is called */
   readonly accept: (connection: TLSSocket, key: string) => void
+  readonly retire: (key: string) => void
 }
 
 const backlog = 4096
@@ -222,7 +227,8 @@ export class TlsListener {
 
   #secured(socket: TLSSocket): void {
     socket.on('error', () => {})
-    const { connections, verifyClient, log, accept } = this.#options
+    const { connections, verifyClient, log, accept, clock, retire } = this.#options
+    const { outlivesCertificate = () => false } = this.#options
     const handshake = this.#handshakes.get(endOf(socket))
     handshake?.finish()
     if (socket.alpnProtocol !== 'h2' || !handshake) return void socket.destroy()
@@ -230,7 +236,10 @@ export class TlsListener {
     const startedMs = performance.now()
     let key: string
     try {
-      key = connections.add(tlsPeer(socket, { address, port }, verifyClient), socket).key
+      const peer = tlsPeer(socket, { address, port }, verifyClient)
+      key = connections.add(peer, socket).key
+      if (!outlivesCertificate(peer))
+        retireWithCertificate({ peer, socket, clock, retire: () => retire(key) })
     } catch (error) {
       this.#admission.charge(limitedBy, performance.now() - startedMs)
       log.debug('Refused client certificate', { error: messageOf(error), peer_address: address })

@@ -9,7 +9,8 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../clock.ts'
+import { FakeClock } from '../clock.test-kit.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import { silentLogger } from '../log/logger.ts'
 import { HealthService } from '../proto/grpc/health/v1/health.ts'
 import type { CallContext, Peer, TlsPeer } from './call-context.ts'
@@ -48,10 +49,13 @@ async function start(
   options: {
     limits?: Partial<HostLimits>
     maxConnectionAgeMs?: number
+    outlivesCertificate?: (peer: TlsPeer) => boolean
+    clock?: Clock
     watch?: HandlersOf<typeof HealthService, CallContext>['watch']
   } = {},
 ): Promise<Started> {
-  const { limits, maxConnectionAgeMs, watch = notImplemented('Watch') } = options
+  const { limits, maxConnectionAgeMs, clock = systemClock, outlivesCertificate } = options
+  const { watch = notImplemented('Watch') } = options
   const peers: Peer[] = []
   const check = (call: CallContext): { status: 1 } => {
     peers.push(call.peer)
@@ -60,7 +64,7 @@ async function start(
   const host = new GrpcHost<CallContext>({
     services: [bindService(HealthService, { check, list: notImplemented('List'), watch })],
     hooks: { before: (call) => call, after: () => {} },
-    clock: systemClock,
+    clock,
     log: silentLogger,
     ...(limits && { limits }),
   })
@@ -72,6 +76,7 @@ async function start(
     credentials: () => presented.svid.tls,
     verifyClient: (chain) => authority.verify(chain),
     ...(maxConnectionAgeMs === undefined ? {} : { maxConnectionAgeMs }),
+    ...(outlivesCertificate && { outlivesCertificate }),
   })
   const base: SvidChannelOptions = {
     address: '127.0.0.1',
@@ -209,6 +214,51 @@ describe('a connection that was told to go elsewhere', () => {
     await stream.next()
     await failure(stream.next())
     await expect.poll(() => host.connectionCount).toBe(0)
+  })
+})
+
+describe('a connection whose certificate expires', () => {
+  const lifeMs = 20_000
+  const shortLived = (clock: FakeClock): Promise<TestSvid> =>
+    authority.issue('spiffe://example.org/downstream', (clock.nowMs() + lifeMs) / 1000)
+
+  it('is told to go elsewhere before, and the next one shows what the client has by then', async () => {
+    const clock = new FakeClock()
+    const { open, host, peers } = await start({ clock })
+    let svid = await shortLived(clock)
+    const client = open({ svid: () => svid })
+    await client.check(request)
+    clock.advance(lifeMs * 0.9 - 1)
+    await client.check(request)
+    expect(peers[0]).toBe(peers[1])
+    svid = await shortLived(clock)
+    clock.advance(1)
+    await expect.poll(() => host.connectionCount).toBe(0)
+    await client.check(request)
+    expect((peers[2] as TlsPeer).chain).toEqual(svid.chain)
+    expect(clock.timerCount).toBe(1)
+  })
+
+  it('is let to its end when little is left of the life', async () => {
+    const clock = new FakeClock()
+    const { open, host } = await start({ clock })
+    const svid = await shortLived(clock)
+    clock.advance(lifeMs / 2)
+    await open({ svid: () => svid }).check(request)
+    clock.advance(lifeMs / 2 - 1)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(host.connectionCount).toBe(1)
+    clock.advance(1)
+    await expect.poll(() => host.connectionCount).toBe(0)
+  })
+
+  it('stays when its client is told otherwise, and when it showed none', async () => {
+    const clock = new FakeClock()
+    const { open, host } = await start({ clock, outlivesCertificate: () => true })
+    const svid = await shortLived(clock)
+    await open({ svid: () => svid }).check(request)
+    await open().check(request)
+    expect([clock.timerCount, host.connectionCount]).toEqual([0, 2])
   })
 })
 

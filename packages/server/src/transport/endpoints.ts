@@ -1,5 +1,5 @@
 import type { Clock } from '@mini-spire/runtime/clock'
-import type { Peer } from '@mini-spire/runtime/grpc/call-context'
+import type { Peer, TlsPeer } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks } from '@mini-spire/runtime/grpc/call-hooks'
 import { GrpcHost } from '@mini-spire/runtime/grpc/host'
 import type { ServiceBinding } from '@mini-spire/runtime/grpc/service'
@@ -84,6 +84,7 @@ export class Endpoints implements ConnectionCutter {
         },
         verifyClient,
         maxConnectionAgeMs,
+        outlivesCertificate: isAgent,
         proxyTrustedCidrs,
         requiresPqKem,
       })
@@ -122,4 +123,9 @@ export class Endpoints implements ConnectionCutter {
     await Promise.all([this.#local.stop(graceMs), this.#remote.stop(graceMs)])
     this.#options.log.info('Server APIs have stopped')
   }
+}
+
+/** An agent whose SVID has expired is told so by the answer to its next call, and attests anew. */
+function isAgent({ spiffeId }: TlsPeer): boolean {
+  return spiffeId !== undefined && /^spiffe:\/\/[^/]+\/spire\/agent\//.test(spiffeId)
 }
