@@ -137,7 +137,6 @@ export class WorkloadCache {
       if (before.storeSvid !== after.storeSvid) this.#drop(after.id)
       else if (before.revisionNumber !== after.revisionNumber) this.#stale.add(after.id)
     }
-    this.#svids.trim(this.#maxX509Svids, this.#neededBySomebody())
     this.#generation++
     this.#notifyOf(changes, isOwnBundleChanged, changedDomains)
     const ownDomain = state.ownBundle.trustDomain.name
@@ -166,6 +165,13 @@ export class WorkloadCache {
     if (kept.length === 0) return
     this.#generation++
     this.#subscribers.notify((set) => kept.some((id) => this.#entries.matches(id, set)))
+  }
+
+  /** Drops the SVIDs beyond the size that nobody waits for, the longest unused first; returns the IDs of their entries. */
+  trimX509Svids(): readonly string[] {
+    const dropped = this.#svids.trim(this.#maxX509Svids, this.#neededBySomebody())
+    if (dropped.length > 0) this.#generation++
+    return dropped
   }
 
   /** Says that an entry's SVID is due for renewal; it is served until the new one is there. */

@@ -85,7 +85,8 @@ export class ServerClient implements ServerApi, Disposable {
   }
 
   push<T>(use: (link: PushLink) => Promise<T>): Promise<T> {
-    return this.#call('follow what the server pushes', async (channel, connection) => {
+    // Another way to fetch them, under the name that operators know from SPIRE: a banned agent's log is searched for it.
+    return this.#call('fetch authorized entries', async (channel, connection) => {
       const service = createClient(PushService, channel)
       try {
         return await use({

@@ -1,14 +1,17 @@
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
 import type { Metrics } from '@mini-spire/runtime/telemetry/metrics'
-import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { JwtSvids } from '../cache/jwt-svids.ts'
 import { WorkloadCache } from '../cache/workload-cache.ts'
+import type { AgentEntry } from '../model/agent-entry.ts'
 import { RotationRule } from '../model/rotation.ts'
+import type { WorkloadX509Svid } from '../model/svid.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import { BootstrapState } from '../node-attestation/bootstrap-state.ts'
 import { Rebootstrap } from '../node-attestation/rebootstrap.ts'
+import type { ServerApi } from '../server-api/server-api.ts'
 import { type AgentState, type AgentStorage, emptyAgentState } from '../storage/agent-state.ts'
 import type { EntryPuller } from './pull-entries.ts'
 import type { X509SvidRenewer } from './renew-svids.ts'
@@ -36,7 +39,48 @@ function bundle(root: number): TrustBundle {
   }
 }
 
-function make(mode: 'never' | 'auto' | 'always' = 'never') {
+function entryOf(id: string): AgentEntry {
+  return {
+    id,
+    spiffeId: SpiffeId.parse(`spiffe://example.org/${id}`),
+    selectors: [{ type: 'unix', value: 'uid:1' }],
+    federatesWith: [],
+    admin: false,
+    downstream: false,
+    storeSvid: false,
+    hint: '',
+    disableX509SvidPrefetch: false,
+    revisionNumber: 0,
+    createdAtSeconds: 0,
+  }
+}
+
+const longLived: WorkloadX509Svid = {
+  chain: [Uint8Array.of(1)],
+  privateKey: Uint8Array.of(2),
+  notBeforeMs: 0,
+  notAfterMs: 1e15,
+  revisionNumber: 0,
+}
+
+const pulledServer: Pick<ServerApi, 'push' | 'offersPush'> = {
+  offersPush: false,
+  push: () => Promise.reject(new Error('not offered')),
+}
+
+/** A server that pushes, and has nothing new. */
+const quietServer: Pick<ServerApi, 'push' | 'offersPush'> = {
+  offersPush: true,
+  push: (use) =>
+    use({
+      retired: new AbortController().signal,
+      messages: async function* (_, signal) {
+        await new Promise((_resolve, reject) => signal.addEventListener('abort', reject))
+      },
+    }),
+}
+
+function make(mode: 'never' | 'auto' | 'always' = 'never', server = pulledServer) {
   const log = silentLogger
   const storage: AgentStorage & { state: AgentState } = {
     state: { ...emptyAgentState, svid: [Uint8Array.of(1)], isReattestable: true },
@@ -69,7 +113,7 @@ function make(mode: 'never' | 'auto' | 'always' = 'never') {
   const bootstrap = new BootstrapState({ storage, clock, log })
   const synchronizer = new Synchronizer({
     puller,
-    server: { offersPush: false, push: () => Promise.reject(new Error('not offered')) },
+    server,
     cache,
     renewer: { request: requestSvids } as unknown as X509SvidRenewer,
     rotation: new RotationRule({ availabilityTargetMs: undefined, chance: () => 0.5 }),
@@ -167,5 +211,23 @@ describe('synchronising', () => {
     expect(scene.cache.bundles.own.sequenceNumber).toBe(2)
     expect(scene.synchronizer.lastSuccess).toEqual(clock.now())
     expect([scene.gauges.get('sync_bundles_total'), scene.requests]).toEqual([1, 2])
+  })
+
+  it('drops what is beyond the size in every interval, also while the server pushes nothing new', async () => {
+    const { cache, synchronizer } = make('never', quietServer)
+    const ids = Array.from({ length: 12 }, (_, n) => `entry-${n}`)
+    cache.update({
+      entries: new Map(ids.map((id) => [id, entryOf(id)])),
+      ownBundle: bundle(1),
+      federatedBundles: [],
+    })
+    cache.setX509Svids(new Map(ids.map((id) => [id, longLived])))
+    const running = synchronizer.run(stopping.signal)
+    await pass(intervalMs / 2)
+    expect(cache.x509SvidCount).toBe(12)
+    await pass(intervalMs)
+    expect(cache.x509SvidCount).toBe(10)
+    stopping.abort()
+    await running
   })
 })

@@ -101,7 +101,7 @@ export class Synchronizer {
     countSync(metrics, cache, changes, state.federatedBundles.length + 1)
     if (changes.isOwnBundleChanged) await this.#storeBundle(state.ownBundle)
     this.#reactToTaints(state.ownBundle, signal)
-    this.#markDue()
+    this.#tidy()
     renewer.request()
     this.#lastSuccess = clock.now()
   }
@@ -159,12 +159,12 @@ export class Synchronizer {
     }
   }
 
-  /** Renews what becomes due, for as many intervals as nothing is asked for. */
+  /** Renews what becomes due and drops what is too much, for as many intervals as nothing is asked for. */
   async #tick(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs, renewer } = this.#options
     for (let left = pushedIntervals; left > 0; left--) {
       if (!(await sleep(clock, intervalMs, signal))) return
-      this.#markDue()
+      this.#tidy()
       renewer.request()
     }
   }
@@ -186,6 +186,12 @@ export class Synchronizer {
     })
   }
 
+  #tidy(): void {
+    const { cache, log } = this.#options
+    for (const id of cache.trimX509Svids()) log.debug('Removing SVID record', { record_id: id })
+    this.#markDue()
+  }
+
   #markDue(): void {
     const { cache, rotation, clock, metrics = noMetrics } = this.#options
     const nowMs = clock.nowMs()
@@ -202,7 +208,7 @@ export class Synchronizer {
     const { log } = this.#options
     if (isUnknownAuthority(error)) return await this.#delayAfterLostTrust(error)
     log.error('Synchronize failed', { error: messageOf(error) })
-    if (verdictOf(error)) throw failed(error)
+    if (verdictOf(error)) throw new SyncError('ERR_SYNC_FAILED', messageOf(error), { cause: error })
     return this.#next()
   }
 
