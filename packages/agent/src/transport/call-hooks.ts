@@ -1,6 +1,9 @@
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
+import { extendCall } from '@mini-spire/runtime/grpc/call'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
+import { callNames } from '@mini-spire/runtime/log/call-names'
+import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import { type MetricKey, type Metrics, measureCall } from '@mini-spire/runtime/telemetry/metrics'
 import { MetricKeys, rpcMetricKey } from '@mini-spire/runtime/telemetry/rpc-key'
 import { messages } from '../api/workload/messages.ts'
@@ -35,7 +38,13 @@ export class AgentCallHooks implements CallHooks<CallContext> {
   before(call: CallContext): CallContext {
     if (!this.#isOwn(call)) this.#countConnection(call.method, 1)
     if (call.method.startsWith(workloadApi)) checkHeader(call)
-    return call
+    let log: Logger | undefined
+    return extendCall(call, {
+      get log() {
+        log ??= call.log.with(callFields(call))
+        return log
+      },
+    })
   }
 
   after(call: CallContext, { code, durationMs }: CallOutcome): void {
@@ -57,6 +66,11 @@ export class AgentCallHooks implements CallHooks<CallContext> {
   #isOwn({ peer }: CallContext): boolean {
     return peer.kind === 'unix' && peer.pid === this.#ownPid
   }
+}
+
+/** `method`, `service` and the caller, as SPIRE's agent names them in every line of a call. */
+function callFields({ method, peer }: CallContext): LogFields {
+  return { ...callNames(method), ...(peer.kind === 'unix' && { pid: peer.pid }) }
 }
 
 /** A page in a browser, or a server that was talked into a request, cannot send this header [SPIFFE Workload Endpoint 4]. */

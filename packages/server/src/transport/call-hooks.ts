@@ -1,5 +1,6 @@
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
+import { callNames } from '@mini-spire/runtime/log/call-names'
 import type { LogFields } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { GatheredAudit } from '../audit/audit-event.ts'
@@ -61,9 +62,7 @@ export class ServerCallHooks implements CallHooks<ServerCall> {
 
 /** `method`, `service` and, over TCP, who calls from where. */
 function callFields({ method, peer }: CallContext): LogFields {
-  const [, service = '', name = ''] = method.split('/')
-  const short = service.replace(/^spire\.api\.server\./, '').replace(/^grpc\./, '')
-  const fields = { method: name, service: short }
+  const fields = callNames(method)
   if (peer.kind === 'unix') return fields
   const caller_addr = peer.address.includes(':')
     ? `[${peer.address}]:${peer.port}`

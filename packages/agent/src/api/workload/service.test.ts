@@ -1,5 +1,6 @@
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import type { CallContext, UnixPeer } from '@mini-spire/runtime/grpc/call-context'
+import { createLogger } from '@mini-spire/runtime/log/create-logger'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { PeerError } from '@mini-spire/runtime/peer/peer-error'
 import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
@@ -45,12 +46,29 @@ function scene() {
   const [chain, privateKey] = [[Uint8Array.of(1)], Uint8Array.of(2)]
   const svid = { chain, privateKey, notBeforeMs: 0, notAfterMs: 1e15, revisionNumber: 0 }
   cache.setX509Svids(new Map([[entry.id, svid]]))
-  const process = { isSame: true }
+  const process = { isSame: true, changesWhileSigning: true }
+  const lines: unknown[] = []
+  const log = createLogger({
+    format: 'json',
+    level: 'debug',
+    destination: {
+      isTerminal: false,
+      write: (line) => {
+        const { time, ...said } = JSON.parse(line)
+        lines.push(said)
+      },
+    },
+    clock,
+  })
   const attestor = { name: 'unix', attest: () => [looks] }
   const jwtSvids = {
     fetch: () => {
-      process.isSame = false
-      return Promise.resolve({ token: 'secret', issuedAtMs: 0, expiresAtMs: 1 })
+      process.isSame = !process.changesWhileSigning
+      return Promise.resolve({
+        token: 'secret',
+        issuedAtMs: 0,
+        expiresAtMs: clock.nowMs() + 300_000,
+      })
     },
   } as unknown as JwtSvidFetcher
   const api = new WorkloadApi({
@@ -84,14 +102,14 @@ function scene() {
       requestId: 'r',
       signal: new AbortController().signal,
       clock,
-      log: silentLogger,
+      log,
       metadata: () => [],
     }
     const bound = api.bind().methods.find((one) => one.path === path)
     if (!bound || bound.kind === 'bidi') throw new Error(`no ${path}`)
     return bound.handle(context, request)
   }
-  return { update, process, call }
+  return { update, process, call, lines, nowMs: clock.nowMs() }
 }
 
 const refused = {
@@ -118,5 +136,47 @@ describe('a caller that became another process [gate 12]', () => {
     await expect(call('FetchJWTSVID', { audience: ['a'], spiffeId: '' })).rejects.toMatchObject(
       refused,
     )
+  })
+})
+
+describe('the log says', () => {
+  const one = 'spiffe://example.org/one'
+
+  it('which X509-SVIDs a workload got, at each update', async () => {
+    const { update, call, lines, nowMs } = scene()
+    const answers = (call('FetchX509SVID') as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+    await answers.next()
+    update(2)
+    await answers.next()
+    const ttl = (1e15 - nowMs) / 1000
+    const line = { level: 'debug', msg: 'Fetched X.509 SVID', registered: true, count: 1 }
+    expect(lines).toEqual([
+      { ...line, spiffe_id: one, ttl },
+      { ...line, spiffe_id: one, ttl },
+    ])
+  })
+
+  it('which JWT-SVID, and never the token', async () => {
+    const { process, call, lines } = scene()
+    process.changesWhileSigning = false
+    await call('FetchJWTSVID', { audience: ['a'], spiffeId: '' })
+    const ttl = 300
+    expect(lines).toEqual([
+      { level: 'debug', msg: 'Fetched JWT SVID', registered: true, spiffe_id: one, ttl },
+    ])
+    expect(JSON.stringify(lines)).not.toContain('secret')
+  })
+
+  it.each([
+    ['FetchJWTSVID', { audience: [], spiffeId: '' }, 'Missing required audience parameter'],
+    ['FetchJWTSVID', { audience: ['a'], spiffeId: 'x' }, 'Invalid requested SPIFFE ID'],
+    ['ValidateJWTSVID', { audience: '', svid: 'x' }, 'Missing required audience parameter'],
+    ['ValidateJWTSVID', { audience: 'a', svid: '' }, 'Missing required svid parameter'],
+    ['ValidateJWTSVID', { audience: 'a', svid: 'x.y.z' }, 'Failed to validate JWT'],
+  ])('what is wrong with a request to %s: %j', async (method, request, msg) => {
+    const { call, lines } = scene()
+    await expect(call(method, request)).rejects.toThrow()
+    expect(lines).toMatchObject([{ msg }])
+    expect(JSON.stringify(lines)).not.toContain('x.y.z')
   })
 })

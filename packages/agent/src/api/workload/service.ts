@@ -2,6 +2,7 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
 import type { CallContext, UnixPeer } from '@mini-spire/runtime/grpc/call-context'
 import { bindService, type ServiceBinding } from '@mini-spire/runtime/grpc/service'
+import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
 import {
   type JWTSVIDRequest,
@@ -12,7 +13,7 @@ import {
 } from '@mini-spire/sdk/internal/spiffe/workload/workload'
 import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { WorkloadCache } from '../../cache/workload-cache.ts'
-import type { WorkloadView } from '../../cache/workload-view.ts'
+import type { WorkloadIdentity, WorkloadView } from '../../cache/workload-view.ts'
 import type { JwtSvidFetcher } from '../../identity/fetch-jwt-svid.ts'
 import { withoutHintClashes } from '../../identity/hints.ts'
 import { watchView } from '../../identity/watch-view.ts'
@@ -31,6 +32,7 @@ import {
 import { messages } from './messages.ts'
 import type { WorkloadRateLimit } from './rate-limit.ts'
 import { validateJwtSvid, visibleClaims } from './validate-jwt-svid.ts'
+import { logJwtSvid, logX509Svids } from './workload-log.ts'
 
 /** Options of {@link WorkloadApi}. */
 export interface WorkloadApiOptions {
@@ -49,12 +51,18 @@ export interface WorkloadApiOptions {
   readonly clock: Clock
 }
 
+/** What a stream of X509-SVIDs says of a view. */
+interface X509Answer {
+  readonly encoded: Uint8Array
+  readonly identities: readonly WorkloadIdentity[]
+}
+
 /** The SPIFFE Workload API: X.509 and JWT profiles [SPIFFE Workload API 5, 6]. */
 export class WorkloadApi {
   readonly #options: WorkloadApiOptions
   readonly #allowedClaims: ReadonlySet<string>
   /** One encoding for all streams that show the same. */
-  readonly #x509Answers = new WeakMap<WorkloadView, Uint8Array>()
+  readonly #x509Answers = new WeakMap<WorkloadView, X509Answer>()
   readonly #x509Bundles = new WeakMap<WorkloadView, Uint8Array>()
   readonly #jwtBundles = new WeakMap<WorkloadView, Uint8Array>()
 
@@ -89,20 +97,21 @@ export class WorkloadApi {
     let last: Uint8Array | undefined
     for await (const view of watchView(this.#options, set, call.signal)) {
       if (view.identities.length === 0) throw this.#noIdentity(call, set)
-      const answer = this.#x509Answer(view, call)
+      const { encoded, identities } = this.#x509Answer(view, call)
       // An entry that is not signed yet changes the view, and nothing that is seen of it.
-      if (last && Buffer.compare(last, answer) === 0) continue
-      last = answer
+      if (last && Buffer.compare(last, encoded) === 0) continue
+      last = encoded
       this.#assertSame(call)
-      yield answer
+      if (!this.#isOwn(call)) logX509Svids(call.log, identities, this.#options.clock.nowMs())
+      yield encoded
     }
   }
 
-  #x509Answer(view: WorkloadView, call: CallContext): Uint8Array {
+  #x509Answer(view: WorkloadView, call: CallContext): X509Answer {
     const known = this.#x509Answers.get(view)
     if (known) return known
-    const kept = withoutHintClashes(view.identities, ({ entry }) => entry, call.log)
-    const answer = encodeX509Svids(view, kept)
+    const identities = withoutHintClashes(view.identities, ({ entry }) => entry, call.log)
+    const answer = { encoded: encodeX509Svids(view, identities), identities }
     this.#x509Answers.set(view, answer)
     return answer
   }
@@ -129,15 +138,17 @@ export class WorkloadApi {
 
   async #fetchJwtSvid(call: CallContext, request: JWTSVIDRequest): Promise<JWTSVIDResponse> {
     const { audience, spiffeId } = request
-    if (audience.length === 0) throw invalid(messages.audienceMissing)
-    if (spiffeId !== '') checkSpiffeId(spiffeId)
+    if (audience.length === 0) throw missing(call, 'audience')
+    if (spiffeId !== '') checkSpiffeId(call, spiffeId)
     const set = await this.#admit(call)
     const entries = withoutHintClashes(this.#entriesFor(set), (entry) => entry, call.log).filter(
       (entry) => spiffeId === '' || entry.spiffeId.toString() === spiffeId,
     )
     if (entries.length === 0) throw this.#noIdentity(call, set)
-    const svids = await this.#jwtSvids(entries, audience)
+    const svids = await this.#jwtSvids(call, entries, audience)
     this.#assertSame(call)
+    const nowMs = this.#options.clock.nowMs()
+    for (const given of svids) logJwtSvid(call.log, given, nowMs)
     return jwtSvidsToProto(svids)
   }
 
@@ -146,6 +157,7 @@ export class WorkloadApi {
   }
 
   async #jwtSvids(
+    call: CallContext,
     entries: readonly AgentEntry[],
     audience: readonly string[],
   ): Promise<Parameters<typeof jwtSvidsToProto>[0]> {
@@ -155,6 +167,7 @@ export class WorkloadApi {
         entries.map(async (entry) => ({ entry, svid: await jwtSvids.fetch(entry, audience) })),
       )
     } catch (error) {
+      call.log.error('Could not fetch JWT-SVID', { registered: true, error: messageOf(error) })
       throw new ApiError('unavailable', messages.jwtSvidUnavailable(messageOf(error)), {
         cause: error,
       })
@@ -165,13 +178,15 @@ export class WorkloadApi {
     call: CallContext,
     { audience, svid: token }: ValidateJWTSVIDRequest,
   ): Promise<ValidateJWTSVIDResponse> {
-    if (audience === '') throw invalid(messages.audienceMissing)
-    if (token === '') throw invalid(messages.svidMissing)
+    if (audience === '') throw missing(call, 'audience')
+    if (token === '') throw missing(call, 'svid')
     const set = await this.#attest(call)
     const { cache, clock, trustDomain } = this.#options
     const bundles = bundlesOf(cache.view(set))
-    const svid = validateJwtSvid(token, { audience, bundles, now: clock.now() })
+    const log = call.log.with({ audience })
+    const svid = logged(log, () => validateJwtSvid(token, { audience, bundles, now: clock.now() }))
     const claims = visibleClaims(svid, trustDomain, this.#allowedClaims)
+    log.debug('Successfully validated JWT', { spiffe_id: svid.spiffeId.toString() })
     return validatedToProto(svid.spiffeId.toString(), claims)
   }
 
@@ -187,7 +202,7 @@ export class WorkloadApi {
     try {
       return await this.#options.attestation.attest(peer, call.signal)
     } catch (error) {
-      throw notAttested(call, peer, error)
+      throw notAttested(call, error)
     }
   }
 
@@ -197,7 +212,7 @@ export class WorkloadApi {
     try {
       this.#options.attestation.assertSame(peer)
     } catch (error) {
-      throw notAttested(call, peer, error)
+      throw notAttested(call, error)
     }
   }
 
@@ -209,7 +224,6 @@ export class WorkloadApi {
     if (!this.#isOwn(call) && call.peer.kind === 'unix') {
       const selectors = this.#loggable(set)
       call.log.error('No identity issued', {
-        pid: call.peer.pid,
         registered: false,
         ...(selectors.length > 0 && { selectors }),
       })
@@ -233,8 +247,8 @@ function unixPeerOf({ peer }: CallContext): UnixPeer {
   return peer
 }
 
-function notAttested({ log }: CallContext, { pid }: UnixPeer, error: unknown): ApiError {
-  log.error('Workload attestation failed', { pid, error: messageOf(error) })
+function notAttested({ log }: CallContext, error: unknown): ApiError {
+  log.error('Workload attestation failed', { error: messageOf(error) })
   return new ApiError('unavailable', messages.attestationFailed, { cause: error })
 }
 
@@ -242,11 +256,27 @@ function bundlesOf(view: WorkloadView): readonly TrustBundle[] {
   return [view.bundle, ...view.federatedBundles]
 }
 
-function checkSpiffeId(text: string): void {
+function checkSpiffeId({ log }: CallContext, text: string): void {
   try {
     SpiffeId.parse(text)
   } catch (error) {
+    log.error('Invalid requested SPIFFE ID', { spiffe_id: text, error: messageOf(error) })
     throw invalid(messages.badSpiffeId(messageOf(error)))
+  }
+}
+
+function missing({ log }: CallContext, parameter: 'audience' | 'svid'): ApiError {
+  log.error(`Missing required ${parameter} parameter`)
+  return invalid(parameter === 'audience' ? messages.audienceMissing : messages.svidMissing)
+}
+
+/** Why a token is refused is said in the log as well; the token is not. */
+function logged<T>(log: Logger, validate: () => T): T {
+  try {
+    return validate()
+  } catch (error) {
+    log.warn('Failed to validate JWT', { error: messageOf(error) })
+    throw error
   }
 }
 
