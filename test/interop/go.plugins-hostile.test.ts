@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@mini-spire/runtime/clock'
+import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { createLogger } from '@mini-spire/runtime/log/create-logger'
 import { PluginLoader } from '@mini-spire/runtime/plugin-host/plugin-loader'
@@ -117,6 +118,14 @@ describe.skipIf(isGoMissing())('a plugin in another process', () => {
     })
     await expect(load('bundle-publisher', { type: 'BundlePublisher' })).rejects.toThrow(
       'failed to bind plugin "hostile": no supported plugin interface found in: ["spire.plugin.server.bundlepublisher.v1.BundlePublisher" "spire.service.common.config.v1.Config"]',
+    )
+  })
+
+  it('that takes no configuration may have an empty plugin_data, and no other', async () => {
+    const data = (text: string): Partial<PluginConfig> => ({ data: parseConfig(text) })
+    expect(await load('not-configurable', data(''))).toBeInstanceOf(ExternalNodeAttestor)
+    await expect(load('not-configurable', data('a = 1'))).rejects.toThrow(
+      'failed to configure plugin "hostile": no supported configuration interface found',
     )
   })
 

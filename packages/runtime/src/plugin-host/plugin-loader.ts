@@ -208,7 +208,7 @@ export class PluginLoader implements AsyncDisposable {
     plugin: ExternalPlugin,
   ): Promise<string | undefined> {
     if (!plugin.isConfigurable) {
-      if (data === undefined && dataFile === undefined) return undefined
+      if (printHcl(data) === '' && dataFile === undefined) return undefined
       throw new CatalogError('ERR_PLUGIN_LOAD', 'no supported configuration interface found')
     }
     if (dataFile !== undefined)
@@ -221,7 +221,10 @@ export class PluginLoader implements AsyncDisposable {
     if (!plugin.isConfigurable) return []
     const { data, dataFile } = config
     try {
-      const hcl = dataFile === undefined ? printHcl(data) : await readData(dataFile)
+      const hcl =
+        dataFile === undefined
+          ? printHcl(data)
+          : await readData(dataFile, 'failed to read plugin configuration')
       const { trustDomain } = this.#options
       return (await plugin.validate({ trustDomain, hcl }))?.notes ?? []
     } catch (error) {
@@ -267,11 +270,11 @@ function bind(plugin: ExternalPlugin, service: string, log: Logger): void {
   }
 }
 
-async function readData(dataFile: string): Promise<string> {
+async function readData(dataFile: string, failure = 'failed to load plugin data'): Promise<string> {
   try {
     return await readFile(dataFile, 'utf8')
   } catch (cause) {
-    const text = `failed to load plugin data: ${osErrorText('open', dataFile, cause)}`
+    const text = `${failure}: ${osErrorText('open', dataFile, cause)}`
     throw new CatalogError('ERR_PLUGIN_DATA', text, { cause })
   }
 }

@@ -1,12 +1,16 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { readPlugins } from '@mini-spire/runtime/config/read-plugins'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkPluginData, type PluginDataProblem } from './check-data.ts'
+
+const surroundings = { trustDomain: TrustDomain.parse('example.org'), environment: {} }
 
 function check(name: string, data: string, more = ''): readonly PluginDataProblem[] {
   const text = `NodeAttestor "${name}" { plugin_data { ${data} } ${more} }`
-  const surroundings = { trustDomain: TrustDomain.parse('example.org'), environment: {} }
   return checkPluginData(readPlugins(parseConfig(text)), surroundings)
 }
 
@@ -36,5 +40,43 @@ describe('plugin_data of a node attestor', () => {
     ['k8s_psat', 'clusters = { a = { service_account_allow_list = ["n:s"] } }'],
   ])('is found good without asking anybody: %s', (name, data) => {
     expect(check(name, data)).toEqual([])
+  })
+})
+
+describe('plugin_data_file', () => {
+  let folder = ''
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'plugin-data-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  function checkFile(name: string, content?: string): readonly PluginDataProblem[] {
+    const path = join(folder, 'data.conf')
+    if (content !== undefined) writeFileSync(path, content)
+    const text = `NodeAttestor "${name}" { plugin_data_file = "${path}" }`
+    return checkPluginData(readPlugins(parseConfig(text)), surroundings)
+  }
+
+  it.each(['x509pop', 'join_token'])('that is not there is said of any plugin: %s', (name) => {
+    const path = join(folder, 'data.conf')
+    const problem = `failed to read plugin configuration: open ${path}: no such file or directory`
+    expect(checkFile(name)).toEqual([{ type: 'NodeAttestor', name, problem }])
+  })
+
+  it.each([
+    [
+      'is judged like plugin_data',
+      'x509pop',
+      '',
+      'one of ca_bundle_path or ca_bundle_paths must be',
+    ],
+    ['may be JSON', 'sshpop', '{}', 'missing required config value for "cert_authorities"'],
+    ['that is broken is said', 'x509pop', 'Foo', 'unable to decode configuration: '],
+  ])('%s', (_, name, content, problem) => {
+    expect(checkFile(name, content)).toMatchObject([{ problem: expect.stringContaining(problem) }])
+  })
+
+  it('that is good is not spoken of', () => {
+    expect(checkFile('gcp_iit', 'projectid_allow_list = ["p"]')).toEqual([])
   })
 })

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
+import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { Environment } from '@mini-spire/runtime/http/system-roots'
+import { osErrorText } from '@mini-spire/runtime/os-error'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
@@ -77,20 +80,42 @@ function unconnected({ environment }: DataSurroundings): {
 }
 
 /**
- * Reads the `plugin_data` of every enabled built-in plugin, with the files that it names, and says what is wrong. Nothing
- * is loaded, opened for writing or connected; data that stand in a file of their own are not looked at.
+ * Reads the `plugin_data` or `plugin_data_file` of every enabled built-in plugin, with the files that it names, and says
+ * what is wrong. Nothing is loaded, opened for writing or connected.
  */
 export function checkPluginData(
   configs: readonly PluginConfig[],
   surroundings: DataSurroundings,
 ): readonly PluginDataProblem[] {
-  return configs.flatMap(({ type, name, isEnabled, command, data, dataFile }) => {
-    if (!isEnabled || command !== '' || dataFile !== undefined) return []
+  return configs.flatMap((config) => {
+    const { type, name, isEnabled, command } = config
+    if (!isEnabled || command !== '') return []
     try {
+      const data = dataOf(config)
       readers.get(`${type} ${name}`)?.(data, surroundings)
       return []
     } catch (error) {
       return [{ type, name, problem: messageOf(error) }]
     }
   })
+}
+
+function dataOf({ data, dataFile }: PluginConfig): Node | undefined {
+  if (dataFile === undefined) return data
+  const text = readDataFile(dataFile)
+  try {
+    return parseConfig(text)
+  } catch (cause) {
+    const text = `unable to decode configuration: ${messageOf(cause)}`
+    throw new CatalogError('ERR_PLUGIN_CONFIG', text, { cause })
+  }
+}
+
+function readDataFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const text = `failed to read plugin configuration: ${osErrorText('open', path, cause)}`
+    throw new CatalogError('ERR_PLUGIN_DATA', text, { cause })
+  }
 }

@@ -41,6 +41,9 @@ func hostile(name string) {
 	case "floods-stdout", "floods-stderr", "hangs-in-configure", "huge-answer", "dies-in-call", "hangs-in-deinit", "spy", "liar":
 		plugin := &hostileAttestor{how: name}
 		pluginmain.Serve(nodeattestorv1.NodeAttestorPluginServer(plugin), configv1.ConfigServiceServer(plugin))
+	case "not-configurable":
+		// Not hostile: this is how plugins without settings are.
+		pluginmain.Serve(nodeattestorv1.NodeAttestorPluginServer(new(nodeattestorv1.UnimplementedNodeAttestorServer)))
 	default:
 		fmt.Fprintf(os.Stderr, "no such plugin: %q\n", name)
 		os.Exit(2)
