@@ -39,6 +39,10 @@ export class OwnBundle {
     this.#options = options
   }
 
+  get trustDomain(): TrustDomain {
+    return this.#options.trustDomain
+  }
+
   /** The bundle, or undefined before the first authority was added. */
   get(): TrustBundle | undefined {
     return this.#options.bundles.find(this.#options.trustDomain.name)

@@ -27,4 +27,6 @@ export interface AuthorityKind<Authority> {
   logFields(slot: AuthoritySlot<Authority>): LogFields
   /** What the line about the preparation says besides. */
   preparedFields(slot: AuthoritySlot<Authority>): LogFields
+  /** What else is logged when an authority signs from now on. */
+  logActivated?(slot: AuthoritySlot<Authority>): void
 }

@@ -114,6 +114,10 @@ describe('the first start', () => {
       'JWT key prepared',
       'JWT key activated',
     ])
+    expect(state.log.debugLines).toContainEqual({
+      message: 'Successfully rotated X.509 CA',
+      fields: { trust_domain_id: 'spiffe://example.org', ttl: 24 * 3600 },
+    })
     expect(state.log.lines[2]?.fields).toEqual({
       slot: 'A',
       issued_at: state.clock.now(),

@@ -117,6 +117,7 @@ export class AuthorityRotation<Authority> {
     await this.#remembering(current, kind.texts.journalActivationFailed, () =>
       kind.setStatus(current.authorityId, AuthorityStatus.Active),
     )
+    kind.logActivated?.(current)
   }
 
   async #remembering(

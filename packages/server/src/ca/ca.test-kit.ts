@@ -60,6 +60,7 @@ export class TestState {
 /** A logger that keeps its lines. */
 export class RecordingLog implements Logger {
   readonly lines: { readonly message: string; readonly fields: LogFields }[] = []
+  readonly debugLines: { readonly message: string; readonly fields: LogFields }[] = []
 
   get messages(): readonly string[] {
     return this.lines.map(({ message }) => message)
@@ -73,6 +74,8 @@ export class RecordingLog implements Logger {
   error = (message: string, fields?: LogFields): void => this.log('error', message, fields)
   warn = (message: string, fields?: LogFields): void => this.log('warning', message, fields)
   info = (message: string, fields?: LogFields): void => this.log('info', message, fields)
-  debug = (): void => {}
+  debug = (message: string, fields: LogFields = {}): void => {
+    this.debugLines.push({ message, fields })
+  }
   trace = (): void => {}
 }

@@ -63,6 +63,11 @@ export function x509Kind(options: X509KindOptions): AuthorityKind<X509Ca> {
       upstream_authority_id: slot.state.upstreamAuthorityId,
     }),
     preparedFields: (slot) => ({ self_signed: slot.state.upstreamAuthorityId === '' }),
+    logActivated: (slot) =>
+      options.log.debug('Successfully rotated X.509 CA', {
+        trust_domain_id: options.bundle.trustDomain.idString,
+        ttl: slot.state.notAfterSeconds - options.clock.nowMs() / 1000,
+      }),
   }
 }
 
