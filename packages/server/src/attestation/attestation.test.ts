@@ -110,6 +110,25 @@ const used = refused(
 const tokenAgent = (token: string): string => `spiffe://example.org/spire/agent/join_token/${token}`
 
 describe('a join token', () => {
+  it.each(['x/y', '..', '.', 'a b', 'ä', 'a%2Fb'])(
+    'that is no segment of a path makes no agent ID, nor an alias: %j',
+    async (strange) => {
+      const { token, join, registry } = await scene()
+      await expect(
+        token({ token: strange, agent: 'spiffe://example.org/alias' }),
+      ).rejects.toMatchObject({
+        code: 'ERR_JOIN_TOKEN_NOT_STORED',
+        message: expect.stringMatching(/^failed to create join token registration entry: /),
+      })
+      await token({ token: strange })
+      await expect(join(strange)).rejects.toMatchObject({
+        code: 'ERR_AGENT_ID_REFUSED',
+        message: expect.stringMatching(/^failed to create join token ID: /),
+      })
+      expect(registry.nodes.count()).toBe(0)
+    },
+  )
+
   it('wins once, however many attempts run side by side [gate 4]', async () => {
     const { token, join, registry, signed } = await scene()
     const secret = await token()

@@ -18,7 +18,7 @@ export function hashJoinToken(token: string): string {
 
 /** The ID of the agent that attests with this token. */
 export function joinTokenAgentId(trustDomain: TrustDomain, token: string): SpiffeId {
-  return SpiffeId.fromPath(trustDomain, `/spire/agent/${joinTokenType}/${token}`)
+  return SpiffeId.fromSegments(trustDomain, 'spire', 'agent', joinTokenType, token)
 }
 
 /** What an operator asks for. */
