@@ -50,7 +50,7 @@ describe('the selector filter of agent lists', () => {
     [
       withSelectors([{ type: 'a', value: 'x' }], 9),
       'internal',
-      'failed to list agents: unhandled selectors match behavior 9',
+      'failed to list agents: datastore-sql: unhandled match behavior 9',
     ],
   ])('refuses %j', (refused, kind, message) => {
     expect(() => nodeFilterFromProto(refused, 'failed to list agents')).toThrow(

@@ -67,7 +67,7 @@ function selectorMatchFromProto(
     throw new ApiError('internal', `${failure}: ${messages.emptySelectors}`)
   const match = setMatchFromProto(bySelectorMatch.match)
   if (match === undefined) {
-    const text = `unhandled selectors match behavior ${JSON.stringify(bySelectorMatch.match)}`
+    const text = `datastore-sql: unhandled match behavior ${JSON.stringify(bySelectorMatch.match)}`
     throw new ApiError('internal', `${failure}: ${text}`)
   }
   return { match, selectors }

@@ -9,17 +9,7 @@ import type {
   SelectorMatch_MatchBehavior,
 } from '@mini-spire/runtime/proto/spire/api/types/selector'
 import type { SPIFFEID } from '@mini-spire/runtime/proto/spire/api/types/spiffeid'
-
-/** Numbers from 0 up to 1 that are the same for the same seed. */
-export function seededRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
+import type { Chance } from './chance.ts'
 
 /** A filter of entries; the same fields list and count. */
 export interface EntryFilter {
@@ -58,24 +48,24 @@ function withId(entry: Entry): Entry {
  * filters that match; and now and then a value that is none.
  */
 export class EntryRequests {
-  readonly #random: () => number
+  readonly #chance: Chance
 
-  constructor(random: () => number) {
-    this.#random = random
+  constructor(chance: Chance) {
+    this.#chance = chance
   }
 
   /** The next request. */
   next(): EntryRequest {
-    const draw = this.#random()
+    const draw = this.#chance.draw()
     if (draw < 0.3) {
-      const entries = this.#some(this.#entry, 3).map(withId)
+      const entries = this.#chance.some(this.#entry, 3).map(withId)
       return { kind: 'create', entries, mask: this.#mask() }
     }
     if (draw < 0.5) {
       const [inputMask, outputMask] = [this.#mask(), this.#mask()]
-      return { kind: 'update', entries: this.#some(this.#entry, 3), inputMask, outputMask }
+      return { kind: 'update', entries: this.#chance.some(this.#entry, 3), inputMask, outputMask }
     }
-    if (draw < 0.55) return { kind: 'delete', ids: this.#some(this.#id, 3) }
+    if (draw < 0.55) return { kind: 'delete', ids: this.#chance.some(this.#id, 3) }
     if (draw < 0.65) return { kind: 'get', id: this.#id(), mask: this.#mask() }
     if (draw < 0.85) return this.#list()
     return { kind: 'count', filter: this.#filter() }
@@ -84,13 +74,13 @@ export class EntryRequests {
   #list(): EntryRequest {
     const filter = this.#filter()
     // SPIRE cuts pages before it looks for downstream entries (docs/decisions/0700): not asked for in pages.
-    const isPaged = !filter?.byDownstream && this.#chance(0.6)
+    const isPaged = !filter?.byDownstream && this.#chance.happens(0.6)
     return {
       kind: 'list',
       filter,
       mask: this.#mask(),
-      pageSize: isPaged ? this.#of([-1, 1, 2, 3, 7, 1000]) : 0,
-      pageToken: this.#chance(0.05) ? this.#of(['bogus', '-1', '1.5', ' 1']) : '',
+      pageSize: isPaged ? this.#chance.of([-1, 1, 2, 3, 7, 1000]) : 0,
+      pageToken: this.#chance.happens(0.05) ? this.#chance.of(['bogus', '-1', '1.5', ' 1']) : '',
     }
   }
 
@@ -99,99 +89,90 @@ export class EntryRequests {
       id: this.#id(),
       spiffeId: this.#spiffeId(['/a', '/b', '/c']),
       parentId: this.#spiffeId(['/p', '/q', '/spire/server', '/spire/agent/x']),
-      selectors: this.#some(this.#selector, 3),
-      x509SvidTtl: this.#of([0, 0, 60, 3600, -1]),
-      jwtSvidTtl: this.#of([0, 0, 0, 60, 2147483647, -5]),
-      federatesWith: this.#chance(0.2) ? this.#some(this.#trustDomain, 2) : [],
-      admin: this.#chance(0.2),
-      downstream: this.#chance(0.2),
-      expiresAt: this.#of([0n, 0n, 4_105_123_200n, 2n ** 62n]),
-      dnsNames: this.#chance(0.4) ? this.#some(this.#dnsName, 3) : [],
-      revisionNumber: this.#of([0n, 5n]),
-      storeSvid: this.#chance(0.15),
-      hint: this.#of(['', '', 'h', 'i', 'x'.repeat(1024), 'y'.repeat(1025)]),
-      createdAt: this.#of([0n, 7n]),
-      additionalAttributes: this.#chance(0.3)
-        ? { disableX509SvidPrefetch: this.#chance(0.4), jwtSvidIncludeJti: this.#chance(0.5) }
+      selectors: this.#chance.some(this.#selector, 3),
+      x509SvidTtl: this.#chance.of([0, 0, 60, 3600, -1]),
+      jwtSvidTtl: this.#chance.of([0, 0, 0, 60, 2147483647, -5]),
+      federatesWith: this.#chance.happens(0.2) ? this.#chance.some(this.#trustDomain, 2) : [],
+      admin: this.#chance.happens(0.2),
+      downstream: this.#chance.happens(0.2),
+      expiresAt: this.#chance.of([0n, 0n, 4_105_123_200n, 2n ** 62n]),
+      dnsNames: this.#chance.happens(0.4) ? this.#chance.some(this.#dnsName, 3) : [],
+      revisionNumber: this.#chance.of([0n, 5n]),
+      storeSvid: this.#chance.happens(0.15),
+      hint: this.#chance.of(['', '', 'h', 'i', 'x'.repeat(1024), 'y'.repeat(1025)]),
+      createdAt: this.#chance.of([0n, 7n]),
+      additionalAttributes: this.#chance.happens(0.3)
+        ? {
+            disableX509SvidPrefetch: this.#chance.happens(0.4),
+            jwtSvidIncludeJti: this.#chance.happens(0.5),
+          }
         : undefined,
     })
 
   #filter(): EntryFilter | undefined {
-    if (this.#chance(0.2)) return undefined
-    const maybe = <T>(make: () => T): T | undefined => (this.#chance(0.25) ? make() : undefined)
+    if (this.#chance.happens(0.2)) return undefined
+    const maybe = <T>(make: () => T): T | undefined =>
+      this.#chance.happens(0.25) ? make() : undefined
     return {
       bySpiffeId: maybe(() => this.#spiffeId(['/a', '/b', '/c'])),
       byParentId: maybe(() => this.#spiffeId(['/p', '/q', '/spire/server', '/spire/agent/x'])),
       bySelectors: maybe(() => ({
-        selectors: this.#some(this.#selector, 3),
+        selectors: this.#chance.some(this.#selector, 3),
         match: this.#match(),
       })),
       byFederatesWith: maybe(() => ({
-        trustDomains: this.#some(this.#trustDomain, 2),
+        trustDomains: this.#chance.some(this.#trustDomain, 2),
         match: this.#match(),
       })),
-      byHint: maybe(() => this.#of(['', 'h', 'i', 'none'])),
-      byDownstream: maybe(() => this.#chance(0.5)),
+      byHint: maybe(() => this.#chance.of(['', 'h', 'i', 'none'])),
+      byDownstream: maybe(() => this.#chance.happens(0.5)),
     }
   }
 
   #mask(): EntryMask | undefined {
-    if (this.#chance(0.5)) return undefined
-    const fields = this.#chance(0.2) ? [] : maskFields.filter(() => this.#chance(0.6))
+    if (this.#chance.happens(0.5)) return undefined
+    const fields = this.#chance.happens(0.2)
+      ? []
+      : maskFields.filter(() => this.#chance.happens(0.6))
     return Object.fromEntries(maskFields.map((field) => [field, fields.includes(field)])) as never
   }
 
   readonly #id = (): string =>
-    this.#chance(0.04)
-      ? this.#of(['', 'no/id', 'ä', 'x'.repeat(255), 'x'.repeat(256)])
-      : `e${Math.floor(this.#random() * 40)}`
+    this.#chance.happens(0.04)
+      ? this.#chance.of(['', 'no/id', 'ä', 'x'.repeat(255), 'x'.repeat(256)])
+      : `e${Math.floor(this.#chance.draw() * 40)}`
 
   #spiffeId(paths: readonly string[]): SPIFFEID {
-    const path = this.#chance(0.06)
-      ? this.#of(['', '/', '/x y', '/a/', 'a', '/./a', '/spire/none', '/spire'])
-      : this.#of(paths)
-    const trustDomain = this.#chance(0.04)
-      ? this.#of(['', 'other.org', 'Example.org', 'a b', 'spiffe://example.org'])
+    const path = this.#chance.happens(0.06)
+      ? this.#chance.of(['', '/', '/x y', '/a/', 'a', '/./a', '/spire/none', '/spire'])
+      : this.#chance.of(paths)
+    const trustDomain = this.#chance.happens(0.04)
+      ? this.#chance.of(['', 'other.org', 'Example.org', 'a b', 'spiffe://example.org'])
       : 'example.org'
     return { trustDomain, path }
   }
 
   readonly #selector = (): { type: string; value: string } =>
-    this.#chance(0.03)
-      ? this.#of([
+    this.#chance.happens(0.03)
+      ? this.#chance.of([
           { type: '', value: 'a' },
           { type: 'a', value: '' },
           { type: 'a:b', value: 'c' },
         ])
-      : { type: this.#of(['a', 'b']), value: this.#of(['1', '2', 'x:y']) }
+      : { type: this.#chance.of(['a', 'b']), value: this.#chance.of(['1', '2', 'x:y']) }
 
   readonly #trustDomain = (): string =>
-    this.#chance(0.1)
-      ? this.#of(['none.org', '', 'a b', 'spiffe://one.org/path', 'spiffe://one.org'])
-      : this.#of(['one.org', 'two.org'])
+    this.#chance.happens(0.1)
+      ? this.#chance.of(['none.org', '', 'a b', 'spiffe://one.org/path', 'spiffe://one.org'])
+      : this.#chance.of(['one.org', 'two.org'])
 
   readonly #dnsName = (): string =>
-    this.#chance(0.05)
-      ? this.#of(['', 'a b', '-a', '*.b.c', 'a.-b'])
-      : this.#of(['a', 'b.c', 'D.e'])
+    this.#chance.happens(0.05)
+      ? this.#chance.of(['', 'a b', '-a', '*.b.c', 'a.-b'])
+      : this.#chance.of(['a', 'b.c', 'D.e'])
 
   /** The numbers of both enumerations are the same; 7 is none of them. */
   #match(): SelectorMatch_MatchBehavior & FederatesWithMatch_MatchBehavior {
-    return (this.#chance(0.03) ? 7 : Math.floor(this.#random() * 4)) as never
-  }
-
-  #some<T>(make: () => T, most: number): T[] {
-    const count = this.#chance(0.03) ? 0 : 1 + Math.floor(this.#random() * most)
-    return Array.from({ length: count }, make)
-  }
-
-  #of<T>(values: readonly T[]): T {
-    const value = values[Math.floor(this.#random() * values.length)]
-    if (value === undefined) throw new Error('nothing to choose from')
-    return value
-  }
-
-  #chance(share: number): boolean {
-    return this.#random() < share
+    return (this.#chance.happens(0.03) ? 7 : Math.floor(this.#chance.draw() * 4)) as never
   }
 }
