@@ -122,6 +122,10 @@ describe('a tainted X.509 authority', () => {
           subject_key_ids: Buffer.from(old.certificate.subjectKeyId ?? []).toString('hex'),
         },
       },
+      {
+        message: 'Scheduled rotation for SVID entries due to tainted X.509 authorities',
+        fields: { count: 237 },
+      },
       { message: 'Tainted X.509 SVIDs', fields: { tainted_x509_svids: 100 } },
       { message: 'There are tainted X.509 SVIDs left to be processed', fields: { count: 130 } },
       { message: 'Tainted X.509 SVIDs', fields: { tainted_x509_svids: 100 } },
@@ -131,7 +135,13 @@ describe('a tainted X.509 authority', () => {
     ])
     await reaction.react(tainted, signal)
     expect(left()).toBe(7)
-    expect(lines).toHaveLength(7)
+    expect(lines).toHaveLength(8)
+  })
+
+  it('is said to concern nothing when there is nothing', async () => {
+    const { reaction, lines } = make({ old: 0, fresh: 0 })
+    await reaction.react(bundle({ roots: [[old, true]] }), signal)
+    expect(lines.at(-1)?.message).toBe('No SVID entries to process for tainted X.509 authorities')
   })
 
   it("is known at once for the agent's own SVID, however many batches wait", async () => {

@@ -60,7 +60,15 @@ export class TaintReaction {
     log.debug('New tainted X.509 authorities found', {
       subject_key_ids: roots.map(({ subjectKeyId }) => keyIdOf(subjectKeyId)).join(','),
     })
-    const tainted = [...cache.x509Svids()]
+    const looked = [...cache.x509Svids()]
+    if (looked.length === 0) {
+      log.debug('No SVID entries to process for tainted X.509 authorities')
+      return
+    }
+    log.debug('Scheduled rotation for SVID entries due to tainted X.509 authorities', {
+      count: looked.length,
+    })
+    const tainted = looked
       .filter(([, svid]) => isSignedByOne(svid.chain.map(parseCertificate), roots))
       .map(([id]) => id)
     for (let start = 0; start < tainted.length; start += batchSize) {
