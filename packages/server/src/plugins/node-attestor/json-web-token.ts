@@ -13,6 +13,13 @@ export type TokenAlgorithm =
   | 'PS384'
   | 'PS512'
 
+/** All of them. */
+export const tokenAlgorithms: readonly TokenAlgorithm[] = [
+  ...(['RS256', 'RS384', 'RS512'] as const),
+  ...(['ES256', 'ES384', 'ES512'] as const),
+  ...(['PS256', 'PS384', 'PS512'] as const),
+]
+
 /** Longest token that is read, in bytes. */
 const maxTokenBytes = 64 * 1024
 const curves: ReadonlyMap<string, string> = new Map([

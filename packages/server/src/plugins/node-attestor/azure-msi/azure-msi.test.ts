@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
-import type { HttpAnswer, HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
+import { type CloudAnswer, FakeCloud } from '../fake-cloud.test-kit.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import { AzureMsiAttestor } from './azure-msi.ts'
 import { type AzureMsiSurroundings, readAzureMsiConfig } from './azure-msi-config.ts'
@@ -84,36 +84,18 @@ const machine = {
   properties: { networkProfile: { networkInterfaces: [{ id: cardId }, {}] } },
 }
 
-type Answer = { readonly status?: number; readonly json?: unknown; readonly text?: string }
-
-/** What Azure says, by the start of the URL. */
-class FakeAzure {
-  readonly asked: HttpRequest[] = []
-  readonly answers: Map<string, Answer>
-
-  constructor(changes: Readonly<Record<string, Answer>> = {}) {
-    const usual: Readonly<Record<string, Answer>> = {
+/** What Azure says. */
+class FakeAzure extends FakeCloud {
+  constructor(changes: Readonly<Record<string, CloudAnswer>> = {}) {
+    super({
       [configurationUrl]: { json: { jwks_uri: keysUrl } },
       [keysUrl]: { json: keySet },
       [tokenUrl]: { json: { access_token: 'access', expires_in: 3600 } },
       [listUrl]: { json: { value: [{ id: machineId }] } },
       [machineUrl]: { json: machine },
       [cardUrl]: { json: card },
-    }
-    this.answers = new Map(Object.entries({ ...usual, ...changes }))
-  }
-
-  async request(request: HttpRequest): Promise<HttpAnswer> {
-    this.asked.push(request)
-    const [, answer] = [...this.answers].find(([url]) => request.url.startsWith(url)) ?? []
-    if (!answer) throw new Error('nobody there')
-    const { status = 200, text = JSON.stringify(answer.json ?? {}) } = answer
-    return { status, statusLine: String(status), headers: {}, body: Buffer.from(text) }
-  }
-
-  /** How often a URL that begins so was asked. */
-  count(url: string): number {
-    return this.asked.filter((one) => one.url.startsWith(url)).length
+      ...changes,
+    })
   }
 }
 
@@ -327,7 +309,7 @@ describe('the keys of azure_msi', () => {
 describe('the machine of azure_msi', () => {
   const prefix = 'unable to get resource for principal "principal-1": '
   const second = `${subscription}/more`
-  const withCard = (properties: object): Readonly<Record<string, Answer>> => ({
+  const withCard = (properties: object): Readonly<Record<string, CloudAnswer>> => ({
     [cardUrl]: { json: { properties } },
   })
   it.each([
@@ -467,14 +449,22 @@ describe('the credentials of azure_msi', () => {
     const file = join(folder, 'token')
     const environment = { AZURE_CLIENT_ID: 'id', AZURE_FEDERATED_TOKEN_FILE: file }
     const sut = attestor(azure, bare, { environment })
-    await expect(once(sut)).rejects.toThrow(`open ${file}: no such file or directory`)
-    writeFileSync(file, 'federated')
+    await expect(once(sut)).rejects.toThrow(
+      `unable to read token file "${file}": open ${file}: no such file or directory`,
+    )
+    writeFileSync(file, 'root:hush:0')
+    const refusal = await once(sut).catch((caught: unknown) => caught)
+    expect(String(refusal)).toContain(`unable to parse token file "${file}": compact JWS format`)
+    expect(String(refusal)).not.toContain('hush')
+    expect(azure.count(tokenUrl)).toBe(0)
+    const federated = token()
+    writeFileSync(file, `${federated}\n`)
     await once(sut)
     expect(formOf(azure)).toEqual({
       ...grant,
       client_id: 'id',
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: 'federated',
+      client_assertion: federated,
     })
   })
 

@@ -7,7 +7,7 @@ import { TemplateStruct } from '../agent-path-template/template-value.ts'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
 import { failed, malformed, refused, wrapping } from '../attestor-errors.ts'
 import { GoJsonObject } from '../go-json.ts'
-import { checkClaims, JsonWebToken, type TokenAlgorithm } from '../json-web-token.ts'
+import { checkClaims, JsonWebToken, tokenAlgorithms } from '../json-web-token.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { refuseSecondUse } from '../trust-on-first-use.ts'
 import type { AzureKeys } from './azure-keys.ts'
@@ -16,11 +16,6 @@ import { type MachineSource, resolveMachine } from './machine-selectors.ts'
 const name = 'azure_msi'
 const leewayMs = 300_000
 const maxShownKeyIdLength = 64
-const algorithms: readonly TokenAlgorithm[] = [
-  ...(['RS256', 'RS384', 'RS512'] as const),
-  ...(['ES256', 'ES384', 'ES512'] as const),
-  ...(['PS256', 'PS384', 'PS512'] as const),
-]
 
 /** A tenant whose machines may attest. */
 export interface AzureTenant {
@@ -80,7 +75,7 @@ export class AzureMsiAttestor implements NodeAttestor {
     )
     if (text === '') throw malformed('missing token from attestation data')
     const token = wrapping(malformed, 'unable to parse token', () =>
-      JsonWebToken.parse(Buffer.from(text), algorithms),
+      JsonWebToken.parse(Buffer.from(text), tokenAlgorithms),
     )
     if (token.keyId === '') throw malformed('token missing key id')
     const keys = await this.#fetchKeys()

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
-import type { HttpAnswer, HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { makeTestCertificate, testName } from '@mini-spire/sdk/testing'
 import { pemEncode } from '@mini-spire/sdk/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
+import { type CloudAnswer, FakeCloud } from '../fake-cloud.test-kit.ts'
 import { GcpIitAttestor } from './gcp-iit.ts'
 import { readGcpIitConfig } from './gcp-iit-config.ts'
 
@@ -52,25 +52,10 @@ function token(change: object = {}, header: object = {}, key: KeyObject = google
   return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`
 }
 
-type Answer = { readonly status?: number; readonly text?: string; readonly expires?: string }
-
-/** What Google says, by the start of the URL. */
-class FakeGoogle {
-  readonly asked: HttpRequest[] = []
-  readonly answers: Map<string, Answer>
-
-  constructor(answers: Readonly<Record<string, Answer>> = {}) {
-    const all = { 'https://www.googleapis.com/oauth2/v1/certs': { text: certificates }, ...answers }
-    this.answers = new Map(Object.entries(all))
-  }
-
-  async request(request: HttpRequest): Promise<HttpAnswer> {
-    this.asked.push(request)
-    const [, answer] = [...this.answers].find(([url]) => request.url.startsWith(url)) ?? []
-    if (!answer) throw new Error('nobody there')
-    const { status = 200, text = '', expires } = answer
-    const headers = expires === undefined ? {} : { expires }
-    return { status, statusLine: String(status), headers, body: Buffer.from(text) }
+/** What Google says. */
+class FakeGoogle extends FakeCloud {
+  constructor(answers: Readonly<Record<string, CloudAnswer>> = {}) {
+    super({ 'https://www.googleapis.com/oauth2/v1/certs': { text: certificates }, ...answers })
   }
 }
 
@@ -285,7 +270,7 @@ describe('the instance metadata of gcp_iit', () => {
     },
   }
   const metadataToken = 'http://metadata.google.internal/computeMetadata/v1/instance/'
-  const google = (answers: Readonly<Record<string, Answer>> = {}): FakeGoogle =>
+  const google = (answers: Readonly<Record<string, CloudAnswer>> = {}): FakeGoogle =>
     new FakeGoogle({
       [metadataToken]: { text: '{"access_token":"t"}' },
       [instanceUrl]: { text: JSON.stringify(found) },

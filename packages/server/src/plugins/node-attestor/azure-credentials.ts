@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises'
+import { quoteGo } from '@mini-spire/runtime/go-quote'
 import type { HttpAnswer, HttpClient } from '@mini-spire/runtime/http/http-client'
 import { stringIn } from '@mini-spire/runtime/json-fields'
 import { osErrorText } from '@mini-spire/runtime/os-error'
+import { messageOf } from '@mini-spire/sdk/errors'
+import { JsonWebToken, tokenAlgorithms } from './json-web-token.ts'
 
 const resource = 'https://management.azure.com/'
 const tokenOfMachineUrl = 'http://169.254.169.254/metadata/identity/oauth2/token'
@@ -10,11 +13,10 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const timeoutMs = 10_000
 const machineHeaders = { metadata: 'true' }
 
-/** An application of a tenant, and its secret. */
-export interface AzureApplication {
-  readonly id: string
-  readonly secret: string
-}
+/** An application of a tenant, and what proves it: a secret, or a token file of another issuer that the tenant trusts. */
+export type AzureApplication =
+  | { readonly id: string; readonly secret: string }
+  | { readonly id: string; readonly tokenPath: string }
 
 /** Who asks Azure's management API, and for which tenant. */
 export interface AzureCredentialOptions {
@@ -43,26 +45,30 @@ export async function fetchAzureToken(
   options: AzureCredentialOptions,
   signal: AbortSignal,
 ): Promise<AzureToken> {
-  const { environment, application } = options
-  if (application) {
-    const { id, secret } = application
-    return await tokenOfApplication(options, signal, { client_id: id, client_secret: secret })
+  const { environment, application = applicationIn(environment) } = options
+  if (!application) {
+    return await tokenOfMachine(options, signal, environment['AZURE_CLIENT_ID'] ?? '')
   }
-  const clientId = environment['AZURE_CLIENT_ID'] ?? ''
+  const { id } = application
+  const proof =
+    'secret' in application
+      ? { client_secret: application.secret }
+      : {
+          client_assertion_type: assertionType,
+          client_assertion: await readToken(application.tokenPath),
+        }
+  return await tokenOfApplication(options, signal, { client_id: id, ...proof })
+}
+
+function applicationIn(
+  environment: AzureCredentialOptions['environment'],
+): AzureApplication | undefined {
+  const id = environment['AZURE_CLIENT_ID'] ?? ''
   const secret = environment['AZURE_CLIENT_SECRET'] ?? ''
-  const file = environment['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
-  if (clientId !== '' && secret !== '') {
-    const proof = { client_id: clientId, client_secret: secret }
-    return await tokenOfApplication(options, signal, proof)
-  }
-  if (clientId !== '' && file !== '') {
-    return await tokenOfApplication(options, signal, {
-      client_id: clientId,
-      client_assertion_type: assertionType,
-      client_assertion: await readToken(file),
-    })
-  }
-  return await tokenOfMachine(options, signal, clientId)
+  const tokenPath = environment['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
+  if (id === '') return undefined
+  if (secret !== '') return { id, secret }
+  return tokenPath === '' ? undefined : { id, tokenPath }
 }
 
 /**
@@ -115,11 +121,22 @@ async function tokenOfMachine(
   )
 }
 
+/** Only a token is sent on: a path that leads to another file gives nothing of that away. */
 async function readToken(path: string): Promise<string> {
+  let text: string
   try {
-    return await readFile(path, 'utf8')
+    text = await readFile(path, 'utf8')
   } catch (cause) {
-    throw new Error(osErrorText('open', path, cause), { cause })
+    const why = osErrorText('open', path, cause)
+    throw new Error(`unable to read token file ${quoteGo(path)}: ${why}`, { cause })
+  }
+  const token = text.trim()
+  try {
+    JsonWebToken.parse(Buffer.from(token), tokenAlgorithms)
+    return token
+  } catch (cause) {
+    const why = messageOf(cause)
+    throw new Error(`unable to parse token file ${quoteGo(path)}: ${why}`, { cause })
   }
 }
 
