@@ -19,6 +19,7 @@ export const agentPluginKinds: readonly PluginKind[] = [
     min: 1,
     max: 1,
     supported: [
+      'azure_imds',
       'azure_msi',
       'gcp_iit',
       'http_challenge',
@@ -28,7 +29,7 @@ export const agentPluginKinds: readonly PluginKind[] = [
       'tpm_devid',
       'x509pop',
     ],
-    unsupported: ['aws_iid', 'azure_imds'],
+    unsupported: ['aws_iid'],
   },
   {
     type: 'SVIDStore',

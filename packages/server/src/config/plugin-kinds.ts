@@ -40,6 +40,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
     min: 0,
     max: unlimited,
     supported: [
+      'azure_imds',
       'azure_msi',
       'gcp_iit',
       'http_challenge',
@@ -49,7 +50,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
       'tpm_devid',
       'x509pop',
     ],
-    unsupported: ['aws_iid', 'azure_imds'],
+    unsupported: ['aws_iid'],
   },
   {
     type: 'Notifier',

@@ -4,6 +4,7 @@ import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import { AzureImdsAttestor } from './azure-imds/azure-imds.ts'
 import { AzureMsiAttestor } from './azure-msi/azure-msi.ts'
 import { GcpIitAttestor } from './gcp-iit/gcp-iit.ts'
 import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
@@ -24,6 +25,7 @@ type Create = (
 
 /** Built-in node attestors that need no more of the agent than this, each made from its `plugin_data`. */
 export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['azure_imds', createAzureImds],
   ['azure_msi', createAzureMsi],
   ['gcp_iit', createGcpIit],
   ['http_challenge', createHttpChallenge],
@@ -31,6 +33,14 @@ export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string,
   ['sshpop', createSshPop],
   ['tpm_devid', createTpmDevId],
 ])
+
+const azureImdsSchema = { tenant_domain: { type: 'string' } } as const
+
+function createAzureImds(data: Node | undefined, { http }: NodeAttestorSurroundings): NodeAttestor {
+  const { tenant_domain: tenantDomain } = decodeSection(azureImdsSchema, data)
+  if (tenantDomain === '') throw new CatalogError('ERR_PLUGIN_CONFIG', 'tenant_domain is required')
+  return new AzureImdsAttestor({ http, tenantDomain })
+}
 
 const azureMsiSchema = { resource_id: { type: 'string' } } as const
 

@@ -16,6 +16,11 @@ export function failed(message: string, cause?: unknown): NodeAttestorError {
   return new NodeAttestorError('ERR_NODE_ATTESTOR_FAILED', message, { cause })
 }
 
+/** Evidence of something that is nowhere to be found: NOT_FOUND. */
+export function notFound(message: string, cause?: unknown): NodeAttestorError {
+  return new NodeAttestorError('ERR_NODE_NOT_FOUND', message, { cause })
+}
+
 /** `plugin_data` that an attestor does not take. */
 export function misconfigured(message: string, cause?: unknown): NodeAttestorError {
   return new NodeAttestorError('ERR_NODE_ATTESTOR_CONFIG', message, { cause })

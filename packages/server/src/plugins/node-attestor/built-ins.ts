@@ -2,6 +2,8 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { AzureImdsAttestor } from './azure-imds/azure-imds.ts'
+import { readAzureImdsConfig } from './azure-imds/azure-imds-config.ts'
 import { AzureMsiAttestor } from './azure-msi/azure-msi.ts'
 import { readAzureMsiConfig } from './azure-msi/azure-msi-config.ts'
 import { GcpIitAttestor } from './gcp-iit/gcp-iit.ts'
@@ -27,6 +29,7 @@ type Create = (data: Node | undefined, surroundings: AttestorSurroundings) => Pr
 
 /** Built-in node attestors that need no more of the server than this, each made from its `plugin_data`. */
 export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['azure_imds', createAzureImds],
   ['azure_msi', createAzureMsi],
   ['gcp_iit', createGcpIit],
   ['http_challenge', createHttpChallenge],
@@ -34,6 +37,15 @@ export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string,
   ['sshpop', createSshPop],
   ['tpm_devid', createTpmDevId],
 ])
+
+async function createAzureImds(
+  data: Node | undefined,
+  { trustDomain, clock, environment }: AttestorSurroundings,
+): Promise<NodeAttestor> {
+  const http = new HttpClient({ environment, clock })
+  const options = readAzureImdsConfig(data, { http, clock, environment })
+  return new AzureImdsAttestor({ ...options, trustDomain })
+}
 
 async function createAzureMsi(
   data: Node | undefined,

@@ -38,6 +38,12 @@ export class GoJsonObject {
     return value
   }
 
+  /** A text; undefined when it is absent or null. */
+  optionalString(name: string): string | undefined {
+    const value = this.#fields.get(name)
+    return value === null || value === undefined ? undefined : this.string(name)
+  }
+
   /** A whole number; 0 when it is absent or null. */
   int(name: string): number {
     const value = this.#fields.get(name)
@@ -72,7 +78,16 @@ function parse(bytes: Uint8Array): unknown {
 function bytesOf(value: unknown): Uint8Array {
   if (value === null || value === undefined) return new Uint8Array()
   if (typeof value !== 'string') throw new Error('json: cannot unmarshal value into bytes')
-  const text = value.replaceAll(/[\r\n]/g, '')
+  return decodeGoBase64(value)
+}
+
+/**
+ * Reads padded standard base64 in which line ends are ignored.
+ *
+ * @throws {Error} for what is not, without repeating it
+ */
+export function decodeGoBase64(padded: string): Uint8Array {
+  const text = padded.replaceAll(/[\r\n]/g, '')
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) {
     throw new Error('illegal base64 data')
   }

@@ -5,12 +5,14 @@ export type NodeAttestorErrorCode =
   | 'ERR_NODE_EVIDENCE_MALFORMED'
   | 'ERR_NODE_EVIDENCE_REFUSED'
   | 'ERR_NODE_ATTESTOR_FAILED'
+  | 'ERR_NODE_NOT_FOUND'
 
 const kinds: Record<NodeAttestorErrorCode, ErrorKind> = {
   ERR_NODE_ATTESTOR_CONFIG: 'invalid-argument',
   ERR_NODE_EVIDENCE_MALFORMED: 'invalid-argument',
   ERR_NODE_EVIDENCE_REFUSED: 'permission-denied',
   ERR_NODE_ATTESTOR_FAILED: 'internal',
+  ERR_NODE_NOT_FOUND: 'not-found',
 }
 
 /**
