@@ -1,4 +1,5 @@
-import { ours, type Programs, spirePrograms } from '../kit/processes.ts'
+import { delimiter, dirname } from 'node:path'
+import { ours, type Program, type Programs, spirePrograms } from '../kit/processes.ts'
 import type { Benchmark, Figure } from './bench.ts'
 import { signVerifyMicros } from './measure.ts'
 import { entries } from './rows/entries.ts'
@@ -17,7 +18,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const unit = signVerifyMicros()
   process.stderr.write(`one P-256 sign + verify on this machine: ${unit.toFixed(1)} µs\n`)
   const only = args.find((arg) => arg.startsWith('--only='))?.split('=')[1]
-  const measured = only === 'spire' ? [] : await runAll(ours, 'ours', chosen, seconds)
+  const measured = only === 'spire' ? [] : await runAll(installed(), 'ours', chosen, seconds)
   const spire = spirePrograms()
   // SPIRE needs a quarter of an hour to take in what `scale` asks for: only when it is named.
   const theirChoice = names.length > 0 ? chosen : chosen.filter((bench) => bench !== scale)
@@ -27,6 +28,13 @@ export async function main(args: readonly string[]): Promise<void> {
       `${JSON.stringify({ signVerifyMicros: unit, ours: measured, spire: theirs }, null, 2)}\n`,
     )
   } else process.stdout.write(table(measured, theirs, unit))
+}
+
+/** Our programs as a shell starts them, by their first line, on the Node that runs this. */
+function installed(): Programs {
+  process.env['PATH'] = [dirname(process.execPath), process.env['PATH']].join(delimiter)
+  const byName = ({ args: [command = ''] }: Program): Program => ({ command, args: [] })
+  return { server: byName(ours.server), agent: byName(ours.agent) }
 }
 
 async function runAll(
