@@ -3,11 +3,12 @@ import { ours, type Program, type Programs, spirePrograms } from '../kit/process
 import type { Benchmark, Figure } from './bench.ts'
 import { signVerifyMicros } from './measure.ts'
 import { entries } from './rows/entries.ts'
+import { interference } from './rows/interference.ts'
 import { scale } from './rows/scale.ts'
 import { signing } from './rows/signing.ts'
 import { workload } from './rows/workload.ts'
 
-const all: readonly Benchmark[] = [signing, entries, workload, scale]
+const all: readonly Benchmark[] = [signing, entries, interference, workload, scale]
 
 /** Runs the benchmarks named (all without names) and prints a table; `--json` prints the figures, `--seconds=5` sets how long
  * each takes, `--only=ours` or `--only=spire` leaves the other out. */

@@ -50,6 +50,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'version.ts': 0,
     'attestation/': 1,
     'backoff.ts': 1,
+    'loop-turns.ts': 0,
     'turns.ts': 1,
     'config/': 1,
     'log/': 0.5,

@@ -1,0 +1,25 @@
+/**
+ * Lets long work go on in small pieces: in one turn of the event loop goes one piece, whoever's it is, so that what else has
+ * arrived waits for one piece and not for one of each.
+ */
+export class LoopTurns {
+  readonly #waiting: (() => void)[] = []
+
+  /** Resolves in a turn of the event loop that is nobody else's, in the order asked for. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      if (this.#waiting.length === 1) this.#schedule()
+    })
+  }
+
+  #schedule(): void {
+    setImmediate(() => {
+      // What the piece leads to runs before the next immediate; one that is set here comes after the loop has looked for news.
+      const [resolve] = this.#waiting
+      if (this.#waiting.length > 1) this.#schedule()
+      this.#waiting.shift()
+      resolve?.()
+    })
+  }
+}
