@@ -12,55 +12,75 @@ export interface X509Extension {
 
 const critical = Buffer.of(derTag.boolean, 1, 0xff)
 
-function extension(oid: string, isCritical: boolean, value: Uint8Array): Buffer {
+/** Encoded once: those that are not constant are written into every certificate. */
+const oids = {
+  subjectKeyIdentifier: derOid('2.5.29.14'),
+  keyUsage: derOid('2.5.29.15'),
+  subjectAltName: derOid('2.5.29.17'),
+  basicConstraints: derOid('2.5.29.19'),
+  authorityKeyIdentifier: derOid('2.5.29.35'),
+  extendedKeyUsage: derOid('2.5.29.37'),
+}
+
+function extension(oid: Uint8Array, isCritical: boolean, value: Uint8Array): Buffer {
   const octets = derElement(derTag.octetString, value)
-  return derSequence(derOid(oid), ...(isCritical ? [critical] : []), octets)
+  return isCritical ? derSequence(oid, critical, octets) : derSequence(oid, octets)
 }
 
 /** Key usage of a CA: keyCertSign and cRLSign, critical. */
-export const keyUsageOfCa: Uint8Array = extension('2.5.29.15', true, Buffer.of(3, 2, 1, 0x06))
+export const keyUsageOfCa: Uint8Array = extension(oids.keyUsage, true, Buffer.of(3, 2, 1, 0x06))
 
 /** Key usage of a leaf: digitalSignature, keyEncipherment and keyAgreement, critical; the same for EC keys, as SPIRE has it. */
-export const keyUsageOfLeaf: Uint8Array = extension('2.5.29.15', true, Buffer.of(3, 2, 3, 0xa8))
+export const keyUsageOfLeaf: Uint8Array = extension(oids.keyUsage, true, Buffer.of(3, 2, 3, 0xa8))
 
 /** Extended key usage serverAuth and clientAuth. */
 export const serverAndClientAuth: Uint8Array = extension(
-  '2.5.29.37',
+  oids.extendedKeyUsage,
   false,
   derSequence(derOid('1.3.6.1.5.5.7.3.1'), derOid('1.3.6.1.5.5.7.3.2')),
 )
 
 /** Basic constraints CA:TRUE without a path length, critical. */
-export const basicConstraintsOfCa: Uint8Array = extension('2.5.29.19', true, derSequence(critical))
+export const basicConstraintsOfCa: Uint8Array = extension(
+  oids.basicConstraints,
+  true,
+  derSequence(critical),
+)
 
 /** Basic constraints CA:FALSE, critical. */
-export const basicConstraintsOfLeaf: Uint8Array = extension('2.5.29.19', true, derSequence())
+export const basicConstraintsOfLeaf: Uint8Array = extension(
+  oids.basicConstraints,
+  true,
+  derSequence(),
+)
 
 /** Subject key identifier. */
 export function subjectKeyIdentifier(keyId: Uint8Array): Buffer {
-  return extension('2.5.29.14', false, derElement(derTag.octetString, keyId))
+  return extension(oids.subjectKeyIdentifier, false, derElement(derTag.octetString, keyId))
 }
 
 /** Authority key identifier: the key identifier alone. */
 export function authorityKeyIdentifier(keyId: Uint8Array): Buffer {
-  return extension('2.5.29.35', false, derSequence(derElement(0x80, keyId)))
+  return extension(oids.authorityKeyIdentifier, false, derSequence(derElement(0x80, keyId)))
 }
 
 /** Subject alternative names; critical exactly when the subject is empty [RFC 5280 4.2.1.6]. */
 export function subjectAltNames(names: SubjectAltName, isSubjectEmpty: boolean): Buffer {
-  return extension('2.5.29.17', isSubjectEmpty, encodeSubjectAltName(names))
+  return extension(oids.subjectAltName, isSubjectEmpty, encodeSubjectAltName(names))
 }
 
 /** Certificate policies by their dotted OIDs, without qualifiers. */
-export function certificatePolicies(oids: readonly string[]): X509Extension {
-  const value = derSequence(...oids.map((oid) => derSequence(derOid(oid))))
+export function certificatePolicies(policies: readonly string[]): X509Extension {
+  const value = derSequence(...policies.map((oid) => derSequence(derOid(oid))))
   return { oid: '2.5.29.32', value, critical: false }
 }
 
 /** Extensions one after the other, as a certificate or a request lists them. */
 export function encodeExtensions(extensions: readonly X509Extension[]): Buffer {
   return Buffer.concat(
-    extensions.map(({ oid, value, critical: isCritical }) => extension(oid, isCritical, value)),
+    extensions.map(({ oid, value, critical: isCritical }) =>
+      extension(derOid(oid), isCritical, value),
+    ),
   )
 }
 

@@ -66,12 +66,32 @@ function base128(value: number): number[] {
 
 /** A certificate's time: UTCTime through 2049, GeneralizedTime from 2050 on [RFC 5280 4.1.2.5]. Whole seconds. */
 export function derTime(seconds: number): Buffer {
-  const [date = '', clock = ''] = new Date(seconds * 1000).toISOString().split('T')
+  const time = new Date(seconds * 1000)
+  const year = time.getUTCFullYear()
+  if (year >= 1950 && year < 2050) return utcTime(time, year % 100)
+  const [date = '', clock = ''] = time.toISOString().split('T')
   const text = `${date.replaceAll('-', '')}${clock.slice(0, 8).replaceAll(':', '')}Z`
-  const year = Number(date.slice(0, 4))
-  return year >= 1950 && year < 2050
-    ? derElement(derTag.utcTime, Buffer.from(text.slice(2), 'latin1'))
-    : derElement(derTag.generalizedTime, Buffer.from(text, 'latin1'))
+  return derElement(derTag.generalizedTime, Buffer.from(text, 'latin1'))
+}
+
+/** Digit by digit: two of these are in every certificate, and a text would cost more than all else around them. */
+function utcTime(time: Date, year: number): Buffer {
+  const out = Buffer.allocUnsafe(15)
+  out[0] = derTag.utcTime
+  out[1] = 13
+  writeTwoDigits(out, 2, year)
+  writeTwoDigits(out, 4, time.getUTCMonth() + 1)
+  writeTwoDigits(out, 6, time.getUTCDate())
+  writeTwoDigits(out, 8, time.getUTCHours())
+  writeTwoDigits(out, 10, time.getUTCMinutes())
+  writeTwoDigits(out, 12, time.getUTCSeconds())
+  out[14] = 0x5a
+  return out
+}
+
+function writeTwoDigits(out: Buffer, at: number, value: number): void {
+  out[at] = 0x30 + Math.floor(value / 10)
+  out[at + 1] = 0x30 + (value % 10)
 }
 
 function headerLength(length: number): number {
