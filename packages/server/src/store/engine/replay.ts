@@ -3,7 +3,7 @@ import { readChangeLink } from '../format/change-codec.ts'
 import { sha256 } from '../format/hash.ts'
 import { IdReader } from '../format/id-codec.ts'
 import { kindOfNumber, readRecord, recordKeyOf } from '../format/record-codec.ts'
-import type { AppliedChange, RecordKind, Records } from '../store.ts'
+import type { AppliedChange, Position, RecordKind, Records } from '../store.ts'
 import { StoreError } from '../store-error.ts'
 import type { Backend, LogSegment, StoredRecord } from './backend.ts'
 import { emptyHead, type Head } from './head.ts'
@@ -127,10 +127,13 @@ class RecordReplay {
   readonly #options: ReplayOptions
   readonly #log: LogReplay
   readonly #ids = new IdReader()
+  /** Of every record that is not known to have changed later: one object for all. */
+  readonly #position: Position
 
   constructor(options: ReplayOptions, log: LogReplay) {
     this.#options = options
     this.#log = log
+    this.#position = { epoch: options.epoch, revision: log.head.revision }
   }
 
   /** The record as a change, undefined when it is known already. */
@@ -142,10 +145,11 @@ class RecordReplay {
     if (slot?.createdRevision !== record.createdRevision || slot.hash !== sha256(record.bytes)) {
       throw corrupt(`${kind} created by change ${record.createdRevision} is not what the log says`)
     }
-    const { epoch, known } = this.#options
-    const change = this.#log.changed.get(`${kind}\n${key}`)
-    if (known.revision > 0 && change === undefined) return undefined
-    const position = change?.position ?? { epoch, revision: this.#log.head.revision }
+    const { changed } = this.#log
+    // Without a known head nothing is known to have changed, and most stores are opened once.
+    const change = changed.size === 0 ? undefined : changed.get(`${kind}\n${key}`)
+    if (this.#options.known.revision > 0 && change === undefined) return undefined
+    const position = change?.position ?? this.#position
     const { createdRevision } = slot
     return { kind, key, value, position, createdRevision } as AppliedChange
   }

@@ -7,7 +7,8 @@ export class BinaryReader {
   #end: number
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const isBuffer = bytes instanceof Buffer
+    this.#bytes = isBuffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#offset = 0
     this.#end = bytes.length
   }

@@ -10,7 +10,7 @@ import { firstDamageOfTable } from './table-file.ts'
  * table can end the process.
  *
  * A log that ends in the middle of a record is passed over; whether something acknowledged was in it is found out later, by
- * what was remembered outside. Costs 2 ms a megabyte.
+ * what was remembered outside. Costs a millisecond a megabyte.
  *
  * @throws {StoreError} `ERR_STORE_CORRUPT` naming file and offset
  */
