@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { ServedWorkload } from '../interop/served-workload.ts'
 import { ServerDeployment } from '../kit/deployment.ts'
 import { ours, runProgram, Scene } from '../kit/processes.ts'
+import { ServedWorkload } from '../kit/served-workload.ts'
 
 const rounds = 6
 const perBatch = 40

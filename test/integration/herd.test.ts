@@ -1,10 +1,10 @@
 import { chmodSync } from 'node:fs'
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
 import { describe, expect, it } from 'vitest'
-import { ServedWorkload } from '../interop/served-workload.ts'
 import { missingPeer } from '../kit/peers.ts'
 import type { Daemon } from '../kit/processes.ts'
 import { root } from '../kit/repository.ts'
+import { ServedWorkload } from '../kit/served-workload.ts'
 
 const isRoot = process.getuid?.() === 0
 const stranger = 54_321

@@ -10,7 +10,7 @@ import {
 } from '../kit/peers.ts'
 import { type Program, runProgram } from '../kit/processes.ts'
 import { root } from '../kit/repository.ts'
-import { jsonLines, ServedWorkload } from './served-workload.ts'
+import { jsonLines, ServedWorkload } from '../kit/served-workload.ts'
 
 interface SvidLine {
   readonly id: string

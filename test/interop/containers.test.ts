@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
 import { goPeer, isGoMissing } from '../kit/peers.ts'
 import { type Finished, Scene } from '../kit/processes.ts'
+import { jsonLines } from '../kit/served-workload.ts'
 import { Engine, type EngineName, isEngineMissing } from './container-engine.ts'
-import { jsonLines } from './served-workload.ts'
 
 const engines: readonly EngineName[] = ['docker', 'podman']
 

@@ -4,8 +4,8 @@ import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import { authorizeId, connectTls, SvidTlsServer } from '@mini-spire/sdk/tls'
 import { JwtSource, X509Source } from '@mini-spire/sdk/workload-api'
 import { type Program, runProgram } from '../kit/processes.ts'
+import { jsonLines } from '../kit/served-workload.ts'
 import type { FederatedDomain } from './federated-domains.ts'
-import { jsonLines } from './served-workload.ts'
 
 interface Line {
   readonly address?: string

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ServerDeployment } from '../kit/deployment.ts'
 import { goPeer, isGoMissing } from '../kit/peers.ts'
 import { runProgram, Scene } from '../kit/processes.ts'
-import { jsonLines } from './served-workload.ts'
+import { jsonLines } from '../kit/served-workload.ts'
 
 const nothing = { Unsupported: [], Created: 0, Updated: 0, Deleted: 0, Failures: [] }
 

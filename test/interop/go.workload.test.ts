@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { goPeer, isGoMissing } from '../kit/peers.ts'
 import { type Program, runProgram } from '../kit/processes.ts'
-import { jsonLines, ServedWorkload } from './served-workload.ts'
+import { jsonLines, ServedWorkload } from '../kit/served-workload.ts'
 
 interface SvidLine {
   readonly id: string

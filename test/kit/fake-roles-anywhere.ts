@@ -74,7 +74,7 @@ export class FakeRolesAnywhere implements AsyncDisposable {
     return (
       this.#signatureFault(request, headers, body, leaf) ??
       this.#chainFault(leaf, headers.get('x-amz-x509-chain')) ??
-      this.#bodyFault(body) ??
+      this.#roleFault(request.url ?? '', body) ??
       (leaf.subjectAltName === `URI:${this.#options.subject}` ? undefined : 'not the subject')
     )
   }
@@ -130,9 +130,11 @@ export class FakeRolesAnywhere implements AsyncDisposable {
     return undefined
   }
 
-  #bodyFault(body: string): string | undefined {
+  /** What is asked for stands in the body, or in the query as AWS's own helper has it. */
+  #roleFault(url: string, body: string): string | undefined {
     const { trustAnchorArn, profileArn, roleArn } = this.#options
-    const asked = JSON.parse(body) as Readonly<Record<string, unknown>>
+    const query = Object.fromEntries(new URL(url, this.endpoint).searchParams)
+    const asked: Readonly<Record<string, unknown>> = { ...query, ...JSON.parse(body) }
     const isMine =
       asked['trustAnchorArn'] === trustAnchorArn &&
       asked['profileArn'] === profileArn &&

@@ -9,6 +9,7 @@ import { signerFromKeyObject } from '@mini-spire/runtime/x509/signer'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { pemDecode, pemEncode } from '@mini-spire/sdk/x509'
 import { signUpstreamCsr } from '@mini-spire/server/plugins/upstream-authority/sign-csr'
+import { findFault, type TrustPolicy } from './trust-policy.ts'
 
 /** What the fake lets in, and how long its tokens live. */
 export interface FakeVaultOptions {
@@ -17,6 +18,10 @@ export interface FakeVaultOptions {
   readonly isRenewable?: boolean
   /** `modern`: the new certificate stands first in `ca_chain`; `root`: no `ca_chain` at all. @default modern */
   readonly chain?: 'modern' | 'root'
+  /** Whom the role `web` of the JWT auth method is bound to. */
+  readonly jwtPolicy?: TrustPolicy
+  /** The URI that the role `web` of the certificate auth method allows. */
+  readonly certificateUri?: string
 }
 
 /** A call that arrived. */
@@ -48,7 +53,8 @@ export class FakeVault {
   readonly #signing: TestCa = this.pki.createIntermediate()
   readonly calls: SeenCall[] = []
   readonly #options: FakeVaultOptions
-  readonly #tokens = new Set<string>(['root-token'])
+  /** What is good, and the certificate it was given for. */
+  readonly #tokens = new Map<string, string | undefined>([['root-token', undefined]])
   /** Answers to the next calls, in place of the right ones. */
   readonly instead: Reply[] = []
   readonly #server = createServer(
@@ -118,24 +124,50 @@ export class FakeVault {
     if (instead) return instead
     const { namespace = '' } = this.#options
     if ((headers['x-vault-namespace'] ?? '') !== namespace) return refused(404, 'no such namespace')
-    if (path.endsWith('/login')) return this.#login(path, body, request.socket as TLSSocket)
+    if (path.endsWith('/login')) return await this.#login(path, body, request.socket as TLSSocket)
     if (token === undefined || !this.#tokens.has(token)) return refused(403, 'permission denied')
     if (path === 'auth/token/lookup-self') return this.#lookUp()
-    if (path === 'auth/token/renew-self') return { status: 200, json: this.#auth(token) }
+    if (path === 'auth/token/renew-self') return this.#renew(token, request.socket as TLSSocket)
+    if (path === 'auth/token/revoke-self') {
+      this.#tokens.delete(token)
+      return { status: 204, json: undefined }
+    }
     if (path === 'pki/root/sign-intermediate') return await this.#sign(body)
     return refused(404, `no handler for route "${path}"`)
   }
 
-  #login(path: string, body: SeenCall['body'], socket: TLSSocket): Reply {
+  async #login(path: string, body: SeenCall['body'], socket: TLSSocket): Promise<Reply> {
     const [, mount] = path.split('/')
     const isIn =
       (mount === 'approle' && body['role_id'] === 'role' && body['secret_id'] === 'secret') ||
       (mount === 'kubernetes' && body['role'] === 'server' && body['jwt'] === 'service-account') ||
-      (mount === 'cert' && this.#knows(socket))
-    if (!isIn) return refused(400, 'invalid role or secret ID')
+      (mount === 'cert' && this.#knows(socket) && this.#isCalled(socket)) ||
+      (mount === 'jwt' && body['role'] === 'web' && (await this.#isBound(body['jwt'])))
+    // A careless one repeats what it was sent.
+    const repeated = body['jwt'] === undefined ? [] : [body['jwt']]
+    if (!isIn) return refused(400, 'invalid role or secret ID', ...repeated)
     const token = randomUUID()
-    this.#tokens.add(token)
+    const { fingerprint256 } = socket.getPeerX509Certificate() ?? {}
+    this.#tokens.set(token, mount === 'cert' ? fingerprint256 : undefined)
     return { status: 200, json: this.#auth(token) }
+  }
+
+  /** A token of a certificate is renewed with that certificate only. */
+  #renew(token: string, socket: TLSSocket): Reply {
+    const bound = this.#tokens.get(token)
+    const isBound = bound === undefined || socket.getPeerX509Certificate()?.fingerprint256 === bound
+    return isBound ? { status: 200, json: this.#auth(token) } : refused(403, 'permission denied')
+  }
+
+  async #isBound(token: string | undefined): Promise<boolean> {
+    const { jwtPolicy } = this.#options
+    return jwtPolicy !== undefined && (await findFault(token ?? '', jwtPolicy)) === undefined
+  }
+
+  #isCalled(socket: TLSSocket): boolean {
+    const { certificateUri } = this.#options
+    const names = socket.getPeerX509Certificate()?.subjectAltName
+    return certificateUri === undefined || names === `URI:${certificateUri}`
   }
 
   #knows(socket: TLSSocket): boolean {

@@ -62,7 +62,7 @@ async function goBuild(name: string, source: string): Promise<string> {
   return program
 }
 
-const pythonPackages: readonly string[] = ['spiffe==0.3.2', 'jeepney==0.9.0']
+const pythonPackages: readonly string[] = ['spiffe==0.3.2', 'jeepney==0.9.0', 'moto[server]==5.2.5']
 
 /** Whether Python cannot make a virtual environment here; says so aloud. */
 export function isPythonMissing(): boolean {
@@ -123,14 +123,25 @@ export async function javaPeer(): Promise<Program> {
   return { command: 'java', args: ['-cp', path, 'Workload'] }
 }
 
+const awsHelperVersion = 'v1.4.0'
+
+/** Builds AWS's own client of IAM Roles Anywhere from its published module and returns its path. */
+export async function awsHelperPeer(): Promise<string> {
+  return await goInstall('github.com/aws/rolesanywhere-credential-helper', awsHelperVersion)
+}
+
 const opaVersion = 'v1.9.0'
 
 /** Builds the policy compiler `opa` from its published module and returns its path. */
 export async function opaPeer(): Promise<string> {
-  const program = join(peerFolder, 'opa')
+  return await goInstall('github.com/open-policy-agent/opa', opaVersion)
+}
+
+async function goInstall(module: string, version: string): Promise<string> {
+  const program = join(peerFolder, module.split('/').at(-1) ?? '')
   if (existsSync(program)) return program
   mkdirSync(peerFolder, { recursive: true })
-  await run('go', ['install', `github.com/open-policy-agent/opa@${opaVersion}`], {
+  await run('go', ['install', `${module}@${version}`], {
     env: { ...process.env, GOBIN: peerFolder, GOFLAGS: '' },
     maxBuffer: 16 * 1024 * 1024,
   })

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { ServedWorkload } from '../interop/served-workload.ts'
 import { ForcedRotation } from '../kit/forced-rotation.ts'
+import { ServedWorkload } from '../kit/served-workload.ts'
 import { EchoPair } from './echo-pair.ts'
 import { TokenExchange } from './token-exchange.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseCertificate } from '@mini-spire/sdk/x509'
 import { expect, it } from 'vitest'
-import { ServedWorkload } from '../interop/served-workload.ts'
+import { ServedWorkload } from '../kit/served-workload.ts'
 import { EchoPair } from './echo-pair.ts'
 import { TokenExchange } from './token-exchange.ts'
 

@@ -1,9 +1,8 @@
 import { isJsonObject, type JsonObject } from '../bundle/strict-json.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { messageOf } from '../errors.ts'
 import {
   ask,
-  ExchangeError,
+  getSubjectSvid,
   httpFor,
   type ReachOptions,
   type RenewalOptions,
@@ -97,7 +96,7 @@ export class RolesAnywhereCredentials implements AwsCredentialSource, Disposable
   }
 
   async #createSession(signal: AbortSignal): Promise<HeldCredentials> {
-    const svid = this.#svid()
+    const svid = getSubjectSvid(this.#options.svids, this.#clock)
     const { region } = this.#options
     const body = JSON.stringify(this.#session(svid))
     const headers = signWithSvid(
@@ -127,19 +126,6 @@ export class RolesAnywhereCredentials implements AwsCredentialSource, Disposable
       trustAnchorArn,
       ...(given !== undefined && { roleSessionName: sessionName(given, svid.spiffeId) }),
     }
-  }
-
-  #svid(): X509Svid {
-    let svid: X509Svid
-    try {
-      svid = this.#options.svids.getX509Svid()
-    } catch (cause) {
-      const message = `no X509-SVID: ${messageOf(cause)}`
-      throw new ExchangeError('ERR_EXCHANGE_SUBJECT', message, { cause })
-    }
-    if (svid.expiresAt.getTime() <= this.#clock.nowMs())
-      throw new ExchangeError('ERR_EXCHANGE_SUBJECT', 'the X509-SVID has ended')
-    return svid
   }
 }
 

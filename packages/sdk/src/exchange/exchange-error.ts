@@ -8,6 +8,7 @@ export type ExchangeErrorCode =
   | 'ERR_EXCHANGE_ANSWER'
   | 'ERR_EXCHANGE_EXPIRED'
   | 'ERR_EXCHANGE_CLOSED'
+  | 'ERR_EXCHANGE_PACKAGE_MISSING'
 
 const kinds: Record<ExchangeErrorCode, ErrorKind> = {
   ERR_EXCHANGE_OPTION: 'invalid-argument',
@@ -17,6 +18,7 @@ const kinds: Record<ExchangeErrorCode, ErrorKind> = {
   ERR_EXCHANGE_ANSWER: 'internal',
   ERR_EXCHANGE_EXPIRED: 'failed-precondition',
   ERR_EXCHANGE_CLOSED: 'failed-precondition',
+  ERR_EXCHANGE_PACKAGE_MISSING: 'failed-precondition',
 }
 
 /**

@@ -1,5 +1,6 @@
-import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
-import { ours, runProgram, Scene } from '../kit/processes.ts'
+import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { AgentDeployment, ServerDeployment } from './deployment.ts'
+import { ours, runProgram, Scene } from './processes.ts'
 
 /** A server, an agent, and the user that runs the tests registered under one identity. */
 export class ServedWorkload implements AsyncDisposable {
@@ -43,6 +44,10 @@ export class ServedWorkload implements AsyncDisposable {
     made.register('/workload')
     made.untilServed()
     return made
+  }
+
+  get trustDomain(): TrustDomain {
+    return TrustDomain.parse(this.server.trustDomain)
   }
 
   /** Registers another identity for the same user. */
