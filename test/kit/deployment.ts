@@ -72,11 +72,14 @@ export class ServerDeployment {
   }
 
   /** Starts the server (again), perhaps as another program, and waits until both of its listeners are up. */
-  async restart(chosen?: Program): Promise<void> {
+  async restart(chosen?: Program, timeoutMs?: number): Promise<void> {
     const program = chosen ?? this.#options.program ?? ours.server
     const options = this.#options.env ? { env: this.#options.env } : {}
     this.#daemon = this.scene.start(program, ['run', '-config', this.config], options)
-    await this.#daemon.waitFor('Starting Server APIs', { times: 2 })
+    await this.#daemon.waitFor('Starting Server APIs', {
+      times: 2,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    })
     await untilHealthy(this.#cli, this.socket, this.#daemon)
   }
 
