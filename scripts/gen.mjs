@@ -35,7 +35,9 @@ const targets = [
   { out: 'packages/sdk/src/proto', paths: ['proto/spiffe/workload'] },
   {
     out: 'packages/runtime/src/proto',
-    paths: ['proto/minispire', 'proto/spire', 'proto/grpc', 'proto/google', 'proto/plugin'],
+    paths: ['envoy', 'minispire', 'spire', 'grpc', 'google', 'plugin'].map(
+      (name) => `proto/${name}`,
+    ),
   },
 ]
 
