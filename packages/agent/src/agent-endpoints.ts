@@ -1,12 +1,16 @@
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { ServiceBinding } from '@mini-spire/runtime/grpc/service'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import type { Metrics } from '@mini-spire/runtime/telemetry/metrics'
 import type { AgentCore } from './agent-core.ts'
+import { Callers } from './api/callers.ts'
 import { DebugApi } from './api/debug/service.ts'
+import { DelegatedIdentityApi } from './api/delegatedidentity/service.ts'
 import { bindHealth } from './api/health/service.ts'
 import { bindLogger } from './api/logger/service.ts'
+import { SdsApi } from './api/sds/service.ts'
 import { WorkloadRateLimit } from './api/workload/rate-limit.ts'
 import { WorkloadApi } from './api/workload/service.ts'
 import type { ResolvedAgentConfig } from './config/resolved-config.ts'
@@ -18,6 +22,7 @@ import { Endpoints } from './transport/endpoints.ts'
 import { WorkloadAttestation } from './workload-attestation/attest-workload.ts'
 
 const defaultJwtTimeoutMs = 30_000
+const nonceBytes = 4
 
 /** What the sockets are built from. */
 export interface BuildEndpointsOptions {
@@ -34,91 +39,134 @@ export interface BuildEndpointsOptions {
 
 /** Builds the agent's sockets and everything that is served on them. */
 export function buildEndpoints(options: BuildEndpointsOptions): Endpoints {
-  const { config, core, metrics, clock } = options
+  const { config, metrics, clock } = options
+  const shared = { ...options, callers: buildCallers(options), jwtSvids: buildFetcher(options) }
   const { socketPath, adminSocketPath } = config
   const log = options.log.with({ subsystem_name: 'endpoints' })
   return new Endpoints({
     public:
       socketPath === undefined
         ? undefined
-        : { socketPath, services: publicServices(options), apiNames: apiNames(config) },
+        : { socketPath, services: publicServices(shared), apiNames: apiNames(config) },
     admin:
       adminSocketPath === undefined
         ? undefined
-        : { socketPath: adminSocketPath, services: adminServices(core, options) },
+        : { socketPath: adminSocketPath, services: adminServices(shared) },
     hooks: new AgentCallHooks({ metrics, ownPid: process.pid }),
     clock,
     log,
   })
 }
 
-function publicServices(options: BuildEndpointsOptions): readonly ServiceBinding<CallContext>[] {
+/** What both sockets use. */
+interface SharedOptions extends BuildEndpointsOptions {
+  readonly callers: Callers
+  readonly jwtSvids: JwtSvidFetcher
+}
+
+function publicServices(options: SharedOptions): readonly ServiceBinding<CallContext>[] {
   const { config, hasStarted } = options
   const health = bindHealth(async () =>
     config.isWorkloadApiDisabled
       ? true
       : await isWorkloadApiServing({ socketPath: config.socketPath, hasStarted }),
   )
-  return config.isWorkloadApiDisabled ? [health] : [workloadApi(options).bind(), health]
+  const services = [health]
+  if (!config.isWorkloadApiDisabled) services.push(workloadApi(options).bind())
+  if (!config.isSdsApiDisabled) services.push(sdsApi(options).bind())
+  return services
 }
 
-function workloadApi({
-  config,
-  core,
-  clock,
-  metrics,
-  ...options
-}: BuildEndpointsOptions): WorkloadApi {
-  const { rateLimit, jwtSvidCacheHitTimeoutMs } = config.experimental
-  const method = (name: string): string => `/SpiffeWorkloadAPI/${name}`
+function buildCallers({ config, metrics, clock, log, ...options }: BuildEndpointsOptions): Callers {
+  const { rateLimit } = config.experimental
+  const workload = (name: string): string => `/SpiffeWorkloadAPI/${name}`
+  const sds = (name: string): string => `/envoy.service.secret.v3.SecretDiscoveryService/${name}`
   const perSecond = new Map([
-    [method('FetchX509SVID'), rateLimit.fetchX509Svid],
-    [method('FetchJWTSVID'), rateLimit.fetchJwtSvid],
-    [method('FetchX509Bundles'), rateLimit.fetchX509Bundles],
-    [method('FetchJWTBundles'), rateLimit.fetchJwtBundles],
+    [workload('FetchX509SVID'), rateLimit.fetchX509Svid],
+    [workload('FetchJWTSVID'), rateLimit.fetchJwtSvid],
+    [workload('FetchX509Bundles'), rateLimit.fetchX509Bundles],
+    [workload('FetchJWTBundles'), rateLimit.fetchJwtBundles],
+    [sds('StreamSecrets'), rateLimit.streamSecrets],
+    [sds('FetchSecrets'), rateLimit.fetchSecrets],
   ])
-  return new WorkloadApi({
+  return new Callers({
     attestation: new WorkloadAttestation({
       attestors: options.workloadAttestors,
       clock,
-      log: options.log.with({ subsystem_name: 'workload_attestor' }),
+      log: log.with({ subsystem_name: 'workload_attestor' }),
       ownPid: process.pid,
       metrics,
     }),
-    cache: core.cache,
-    jwtSvids: new JwtSvidFetcher({
-      server: core.server,
-      svids: core.jwtSvids,
-      rotation: core.rotation,
-      cacheHitTimeoutMs: jwtSvidCacheHitTimeoutMs ?? defaultJwtTimeoutMs,
-      signal: options.signal,
-      clock,
-      log: core.log,
-      metrics,
-    }),
-    requestSvids: () => core.renewer.request(),
     rateLimit: new WorkloadRateLimit({
       perSecond,
       clock,
       onExceeded: (name) =>
         metrics.count(['workload_api', 'rate_limit_exceeded'], 1, { method: name }),
     }),
+    logSelectors: config.logSelectors,
+    ownPid: process.pid,
+  })
+}
+
+function buildFetcher(options: BuildEndpointsOptions): JwtSvidFetcher {
+  const { config, core, clock, metrics, signal } = options
+  const { jwtSvidCacheHitTimeoutMs } = config.experimental
+  return new JwtSvidFetcher({
+    server: core.server,
+    svids: core.jwtSvids,
+    rotation: core.rotation,
+    cacheHitTimeoutMs: jwtSvidCacheHitTimeoutMs ?? defaultJwtTimeoutMs,
+    signal,
+    clock,
+    log: core.log,
+    metrics,
+  })
+}
+
+function workloadApi({ config, core, callers, jwtSvids, clock }: SharedOptions): WorkloadApi {
+  return new WorkloadApi({
+    callers,
+    cache: core.cache,
+    jwtSvids,
+    requestSvids: () => core.renewer.request(),
     trustDomain: config.trustDomain,
     allowsUnauthenticatedVerifiers: config.allowsUnauthenticatedVerifiers,
     allowedForeignJwtClaims: config.allowedForeignJwtClaims,
-    logSelectors: config.logSelectors,
-    ownPid: process.pid,
     clock,
   })
 }
 
-function adminServices(
-  { identity, cache, jwtSvids, synchronizer }: AgentCore,
-  { clock, log }: BuildEndpointsOptions,
-): readonly ServiceBinding<CallContext>[] {
+function sdsApi({ config, core, callers }: SharedOptions): SdsApi {
+  const { sds } = config
+  return new SdsApi({
+    callers,
+    cache: core.cache,
+    requestSvids: () => core.renewer.request(),
+    names: {
+      svid: sds.defaultSvidName,
+      bundle: sds.defaultBundleName,
+      allBundles: sds.defaultAllBundlesName,
+    },
+    isSpiffeValidationDisabled: sds.isSpiffeCertValidationDisabled,
+    nonce: () => randomBytes(nonceBytes).toString('hex'),
+  })
+}
+
+function adminServices(options: SharedOptions): readonly ServiceBinding<CallContext>[] {
+  const { config, core, callers, jwtSvids, metrics, clock, log } = options
+  const { identity, cache, synchronizer } = core
   const lastSync = (): Date | undefined => synchronizer.lastSuccess
-  const debug = new DebugApi({ identity, cache, jwtSvids, lastSync, clock })
-  return [debug.bind(), bindLogger(log)]
+  const debug = new DebugApi({ identity, cache, jwtSvids: core.jwtSvids, lastSync, clock })
+  const delegated = new DelegatedIdentityApi({
+    callers,
+    cache,
+    jwtSvids,
+    requestSvids: () => core.renewer.request(),
+    authorizedDelegates: config.authorizedDelegates,
+    metrics,
+    clock,
+  })
+  return [debug.bind(), bindLogger(log), delegated.bind()]
 }
 
 function apiNames({ isWorkloadApiDisabled, isSdsApiDisabled }: ResolvedAgentConfig): string {

@@ -1,7 +1,7 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { AgentEntry } from '../model/agent-entry.ts'
 import { selectorKey } from '../model/selector.ts'
-import type { SelectorSet } from '../model/selector-set.ts'
+import { SelectorSet } from '../model/selector-set.ts'
 import type { WorkloadX509Svid } from '../model/svid.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import { type BundleChange, Bundles } from './bundles.ts'
@@ -13,6 +13,8 @@ import { X509Svids } from './x509-svids.ts'
 
 /** How many views are remembered; more looks than this at once are computed anew. */
 const maxViews = 4096
+
+const noSelectors = new SelectorSet([])
 
 /** Options of {@link WorkloadCache}. */
 export interface WorkloadCacheOptions {
@@ -51,6 +53,8 @@ export class WorkloadCache {
   readonly #storedSvids = new Map<string, WorkloadX509Svid>()
   readonly #bundles: Bundles
   readonly #subscribers = new Subscribers()
+  /** Those who want to know of all bundles. */
+  readonly #bundleSubscribers = new Subscribers()
   readonly #clock: Clock
   readonly #maxX509Svids: number
   readonly #views = new Map<string, { generation: number; view: WorkloadView }>()
@@ -123,6 +127,11 @@ export class WorkloadCache {
     return this.#subscribers.join(set)
   }
 
+  /** Joins those who wait for any bundle to change; the caller closes what it gets. */
+  subscribeToBundles(): Subscription {
+    return this.#bundleSubscribers.join(noSelectors)
+  }
+
   /** Takes what the server said, drops what is no longer needed, and tells whom it concerns. */
   update(state: {
     readonly entries: ReadonlyMap<string, AgentEntry>
@@ -148,6 +157,7 @@ export class WorkloadCache {
     if (!this.#bundles.setOwn(bundle)) return false
     this.#generation++
     this.#subscribers.notify(() => true)
+    this.#bundleSubscribers.notify(() => true)
     return true
   }
 
@@ -244,6 +254,7 @@ export class WorkloadCache {
     isOwnBundleChanged: boolean,
     changedDomains: ReadonlyMap<string, BundleChange>,
   ): void {
+    if (isOwnBundleChanged || changedDomains.size > 0) this.#bundleSubscribers.notify(() => true)
     if (isOwnBundleChanged) {
       this.#subscribers.notify(() => true)
       return

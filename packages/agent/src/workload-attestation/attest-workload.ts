@@ -53,14 +53,34 @@ export class WorkloadAttestation {
    * @throws {WorkloadAttestationError} `ERR_WORKLOAD_ATTESTATION_FAILED` when every attestor failed, `ERR_WORKLOAD_GONE`
    */
   attest(peer: UnixPeer, signal: AbortSignal): Promise<SelectorSet> {
-    const { metrics = noMetrics, ownPid } = this.#options
-    if (metrics === noMetrics || peer.pid === ownPid) return this.#attest(peer, signal)
-    return timeCall(metrics, this.#options.clock, attestationKey, () => this.#attest(peer, signal))
+    return this.#timed(peer, async () => {
+      const found = await this.#find(peer, signal)
+      this.assertSame(peer)
+      return this.#report(peer, found)
+    })
   }
 
-  async #attest(peer: UnixPeer, signal: AbortSignal): Promise<SelectorSet> {
-    const { attestors, ownPid, metrics = noMetrics } = this.#options
-    const results = attestors.map((attestor) => this.#run(attestor, peer, signal))
+  /**
+   * The same for a process that somebody names by its number. Whether the number goes on to mean that process is for whoever
+   * named it to know.
+   *
+   * @throws {WorkloadAttestationError} `ERR_WORKLOAD_ATTESTATION_FAILED` when every attestor failed
+   */
+  attestNamed(process: WorkloadProcess, signal: AbortSignal): Promise<SelectorSet> {
+    return this.#timed(process, async () =>
+      this.#report(process, await this.#find(process, signal)),
+    )
+  }
+
+  #timed(process: WorkloadProcess, work: () => Promise<SelectorSet>): Promise<SelectorSet> {
+    const { metrics = noMetrics, ownPid, clock } = this.#options
+    if (metrics === noMetrics || process.pid === ownPid) return work()
+    return timeCall(metrics, clock, attestationKey, work)
+  }
+
+  async #find(process: WorkloadProcess, signal: AbortSignal): Promise<readonly Selector[]> {
+    const { attestors } = this.#options
+    const results = attestors.map((attestor) => this.#run(attestor, process, signal))
     const found: Selector[] = []
     const failures: string[] = []
     for (const result of results) {
@@ -71,10 +91,14 @@ export class WorkloadAttestation {
     if (failures.length === results.length) {
       throw new WorkloadAttestationError('ERR_WORKLOAD_ATTESTATION_FAILED', failures.join('\n'))
     }
-    this.assertSame(peer)
-    if (peer.pid !== ownPid) metrics.sample(selectorsKey, found.length)
+    return found
+  }
+
+  #report(process: WorkloadProcess, found: readonly Selector[]): SelectorSet {
+    const { ownPid, metrics = noMetrics } = this.#options
+    if (process.pid !== ownPid) metrics.sample(selectorsKey, found.length)
     const set = this.#setOf(found)
-    this.#logFound(peer, found)
+    this.#logFound(process, found)
     return set
   }
 
@@ -99,14 +123,14 @@ export class WorkloadAttestation {
   /** Selectors, or the reason there are none; never rejects. */
   #run(
     attestor: WorkloadAttestor,
-    peer: UnixPeer,
+    { pid, uid, gid }: WorkloadProcess,
     signal: AbortSignal,
   ): readonly Selector[] | string | Promise<readonly Selector[] | string> {
-    const process: WorkloadProcess = { pid: peer.pid, uid: peer.uid, gid: peer.gid }
-    const count = this.#callCounter(attestor, peer)
+    const process: WorkloadProcess = { pid, uid, gid }
+    const count = this.#callCounter(attestor, process)
     const failed = (error: unknown): string => {
       count?.(statusOf(error))
-      return this.#failed(attestor, peer, error)
+      return this.#failed(attestor, process, error)
     }
     try {
       const result = attestor.attest(process, signal)
@@ -124,9 +148,12 @@ export class WorkloadAttestation {
   }
 
   /** Counts one call of an attestor when it has ended with this status; undefined where nobody looks. */
-  #callCounter(attestor: WorkloadAttestor, peer: UnixPeer): ((code: number) => void) | undefined {
+  #callCounter(
+    attestor: WorkloadAttestor,
+    { pid }: WorkloadProcess,
+  ): ((code: number) => void) | undefined {
     const { metrics = noMetrics, clock, ownPid } = this.#options
-    if (metrics === noMetrics || peer.pid === ownPid) return undefined
+    if (metrics === noMetrics || pid === ownPid) return undefined
     const startedMs = clock.nowMs()
     const labels = { attestor: attestor.name }
     return (code) =>
@@ -153,9 +180,9 @@ export class WorkloadAttestation {
     })
   }
 
-  #failed(attestor: WorkloadAttestor, peer: UnixPeer, error: unknown): string {
+  #failed(attestor: WorkloadAttestor, { pid }: WorkloadProcess, error: unknown): string {
     const message = `workload attestor "${attestor.name}" failed`
-    this.#options.log.error(message, { pid: peer.pid, error: messageOf(error) })
+    this.#options.log.error(message, { pid, error: messageOf(error) })
     return `${message}: ${messageOf(error)}`
   }
 
@@ -171,9 +198,9 @@ export class WorkloadAttestation {
     return set
   }
 
-  #logFound(peer: UnixPeer, found: readonly Selector[]): void {
+  #logFound({ pid }: WorkloadProcess, found: readonly Selector[]): void {
     const { log, ownPid } = this.#options
-    if (peer.pid === ownPid || !log.isEnabled('debug')) return
-    log.debug('PID attested to have selectors', { pid: peer.pid, selectors: found })
+    if (pid === ownPid || !log.isEnabled('debug')) return
+    log.debug('PID attested to have selectors', { pid, selectors: found })
   }
 }

@@ -11,12 +11,16 @@ import type { AgentEntry } from '../../model/agent-entry.ts'
 import type { WorkloadJwtSvid } from '../../model/svid.ts'
 import type { TrustBundle } from '../../model/trust-bundle.ts'
 
-/** Derived from bundles that do not change, so kept with them. */
-const rootsOf = memo(
+/** The root certificates of a bundle, one after the other. Derived from bundles that do not change, so kept with them. */
+export const rootsOf: (bundle: TrustBundle) => Uint8Array = memo(
   (bundle: TrustBundle): Uint8Array =>
     Buffer.concat(bundle.x509Authorities.map(({ certificate }) => certificate)),
 )
-const jwksOf = memo((bundle: TrustBundle): Uint8Array => Buffer.from(jwtBundleOf(bundle).marshal()))
+
+/** The JWT authorities of a bundle, as a JWKS. */
+export const jwksOf: (bundle: TrustBundle) => Uint8Array = memo(
+  (bundle: TrustBundle): Uint8Array => Buffer.from(jwtBundleOf(bundle).marshal()),
+)
 
 /** The JWT authorities of a bundle, ready to verify with. */
 export const jwtBundleOf: (bundle: TrustBundle) => JwtBundle = memo(
@@ -77,11 +81,14 @@ export function validatedToProto(
   return { spiffeId, claims: { ...claims } }
 }
 
-function byDomain(
-  bundles: readonly TrustBundle[],
+/** Something of each bundle, by the ID of its trust domain. */
+export function byDomain(
+  bundles: Iterable<TrustBundle>,
   contentOf: (bundle: TrustBundle) => Uint8Array,
 ): Map<string, Uint8Array> {
-  return new Map(bundles.map((bundle) => [bundle.trustDomain.idString, contentOf(bundle)]))
+  return new Map(
+    Array.from(bundles, (bundle) => [bundle.trustDomain.idString, contentOf(bundle)] as const),
+  )
 }
 
 function memo<K extends object, V>(compute: (key: K) => V): (key: K) => V {

@@ -1,52 +1,17 @@
-import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
-import type { CallContext, UnixPeer } from '@mini-spire/runtime/grpc/call-context'
 import { createLogger } from '@mini-spire/runtime/log/create-logger'
-import { silentLogger } from '@mini-spire/runtime/log/logger'
-import { PeerError } from '@mini-spire/runtime/peer/peer-error'
-import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { describe, expect, it } from 'vitest'
-import { WorkloadCache } from '../../cache/workload-cache.ts'
 import type { JwtSvidFetcher } from '../../identity/fetch-jwt-svid.ts'
-import type { AgentEntry } from '../../model/agent-entry.ts'
-import type { TrustBundle } from '../../model/trust-bundle.ts'
-import { WorkloadAttestation } from '../../workload-attestation/attest-workload.ts'
-import { WorkloadRateLimit } from './rate-limit.ts'
+import { ApiScene, testAgentEntry, testBundle, testDomain } from '../api-scene.test-kit.ts'
 import { WorkloadApi } from './service.ts'
-
-const trustDomain = TrustDomain.parse('example.org')
-const looks = { type: 'unix', value: 'uid:1000' }
-const entry: AgentEntry = {
-  id: 'one',
-  spiffeId: SpiffeId.parse('spiffe://example.org/one'),
-  selectors: [looks],
-  federatesWith: [],
-  admin: false,
-  downstream: false,
-  revisionNumber: 0,
-  storeSvid: false,
-  hint: '',
-  createdAtSeconds: 0,
-  disableX509SvidPrefetch: false,
-}
-
-function bundle(sequenceNumber: number): TrustBundle {
-  const x509Authorities = [{ certificate: Uint8Array.of(sequenceNumber), tainted: false }]
-  return { trustDomain, x509Authorities, jwtAuthorities: [], refreshHintSeconds: 0, sequenceNumber }
-}
 
 /** The Workload API before one caller, whose process can become another while it is served. */
 function scene() {
-  const clock = new FakeClock()
-  const cache = new WorkloadCache({ ownBundle: bundle(1), maxX509Svids: 10, clock })
-  const update = (sequenceNumber: number): void => {
-    const ownBundle = bundle(sequenceNumber)
-    cache.update({ entries: new Map([[entry.id, entry]]), ownBundle, federatedBundles: [] })
-  }
+  const made = new ApiScene()
+  const { clock, cache, callers } = made
+  const process = Object.assign(made.process, { changesWhileSigning: true })
+  const update = (sequenceNumber: number): void =>
+    made.update([testAgentEntry('one')], testBundle(sequenceNumber))
   update(1)
-  const [chain, privateKey] = [[Uint8Array.of(1)], Uint8Array.of(2)]
-  const svid = { chain, privateKey, notBeforeMs: 0, notAfterMs: 1e15, revisionNumber: 0 }
-  cache.setX509Svids(new Map([[entry.id, svid]]))
-  const process = { isSame: true, changesWhileSigning: true }
   const lines: unknown[] = []
   const log = createLogger({
     format: 'json',
@@ -60,7 +25,6 @@ function scene() {
     },
     clock,
   })
-  const attestor = { name: 'unix', attest: () => [looks] }
   const jwtSvids = {
     fetch: () => {
       process.isSame = !process.changesWhileSigning
@@ -72,42 +36,20 @@ function scene() {
     },
   } as unknown as JwtSvidFetcher
   const api = new WorkloadApi({
-    attestation: new WorkloadAttestation({
-      attestors: [attestor],
-      clock,
-      log: silentLogger,
-      ownPid: 1,
-    }),
+    callers,
     cache,
     jwtSvids,
     requestSvids: () => {},
-    rateLimit: new WorkloadRateLimit({ perSecond: new Map(), clock }),
-    trustDomain,
+    trustDomain: testDomain,
     allowsUnauthenticatedVerifiers: false,
     allowedForeignJwtClaims: [],
-    logSelectors: [],
-    ownPid: 1,
     clock,
   })
-  const assertAlive = (): void => {
-    if (!process.isSame)
-      throw new PeerError('ERR_PEER_CHANGED', 'process 7 runs another executable')
-  }
-  const peer: UnixPeer = { kind: 'unix', pid: 7, uid: 1000, gid: 1000, assertAlive }
   const call = (method: string, request: object = {}): unknown => {
     const path = `/SpiffeWorkloadAPI/${method}`
-    const context: CallContext = {
-      peer,
-      method: path,
-      requestId: 'r',
-      signal: new AbortController().signal,
-      clock,
-      log,
-      metadata: () => [],
-    }
-    const bound = api.bind().methods.find((one) => one.path === path)
-    if (!bound || bound.kind === 'bidi') throw new Error(`no ${path}`)
-    return bound.handle(context, request)
+    const bound = made.method(api.bind(), path)
+    if (bound.kind === 'bidi') throw new Error(`${path} takes a stream`)
+    return bound.handle({ ...made.context(path), log }, request)
   }
   return { update, process, call, lines, nowMs: clock.nowMs() }
 }

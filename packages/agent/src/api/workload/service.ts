@@ -1,6 +1,6 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
-import type { CallContext, UnixPeer } from '@mini-spire/runtime/grpc/call-context'
+import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import { bindService, type ServiceBinding } from '@mini-spire/runtime/grpc/service'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
@@ -18,10 +18,9 @@ import type { JwtSvidFetcher } from '../../identity/fetch-jwt-svid.ts'
 import { withoutHintClashes } from '../../identity/hints.ts'
 import { watchView } from '../../identity/watch-view.ts'
 import type { AgentEntry } from '../../model/agent-entry.ts'
-import { selectorKey } from '../../model/selector.ts'
 import type { SelectorSet } from '../../model/selector-set.ts'
 import type { TrustBundle } from '../../model/trust-bundle.ts'
-import type { WorkloadAttestation } from '../../workload-attestation/attest-workload.ts'
+import type { Callers } from '../callers.ts'
 import {
   encodeJwtBundles,
   encodeX509Bundles,
@@ -30,24 +29,19 @@ import {
   validatedToProto,
 } from './convert.ts'
 import { messages } from './messages.ts'
-import type { WorkloadRateLimit } from './rate-limit.ts'
 import { validateJwtSvid, visibleClaims } from './validate-jwt-svid.ts'
 import { logJwtSvid, logX509Svids } from './workload-log.ts'
 
 /** Options of {@link WorkloadApi}. */
 export interface WorkloadApiOptions {
-  readonly attestation: WorkloadAttestation
+  readonly callers: Callers
   readonly cache: WorkloadCache
   readonly jwtSvids: JwtSvidFetcher
   readonly requestSvids: () => void
-  readonly rateLimit: WorkloadRateLimit
   readonly trustDomain: TrustDomain
   /** Callers without identity get the own bundle. */
   readonly allowsUnauthenticatedVerifiers: boolean
   readonly allowedForeignJwtClaims: readonly string[]
-  /** Selectors that may be logged, as `type:value` or a beginning of it that ends before a colon. */
-  readonly logSelectors: readonly string[]
-  readonly ownPid: number
   readonly clock: Clock
 }
 
@@ -93,16 +87,17 @@ export class WorkloadApi {
   }
 
   async *#watchX509Svids(call: CallContext): AsyncGenerator<Uint8Array, void, undefined> {
-    const set = await this.#admit(call)
+    const set = await this.#options.callers.admit(call)
     let last: Uint8Array | undefined
     for await (const view of watchView(this.#options, set, call.signal)) {
-      if (view.identities.length === 0) throw this.#noIdentity(call, set)
+      if (view.identities.length === 0) throw this.#options.callers.noIdentity(call, set)
       const { encoded, identities } = this.#x509Answer(view, call)
       // An entry that is not signed yet changes the view, and nothing that is seen of it.
       if (last && Buffer.compare(last, encoded) === 0) continue
       last = encoded
-      this.#assertSame(call)
-      if (!this.#isOwn(call)) logX509Svids(call.log, identities, this.#options.clock.nowMs())
+      this.#options.callers.assertSame(call)
+      if (!this.#options.callers.isOwn(call))
+        logX509Svids(call.log, identities, this.#options.clock.nowMs())
       yield encoded
     }
   }
@@ -121,17 +116,17 @@ export class WorkloadApi {
     answers: WeakMap<WorkloadView, Uint8Array>,
     encode: (bundles: readonly TrustBundle[]) => Uint8Array,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const set = await this.#admit(call)
+    const set = await this.#options.callers.admit(call)
     let last: Uint8Array | undefined
     for await (const view of watchView(this.#options, set, call.signal)) {
       const hasIdentity = view.identities.length > 0
       if (!hasIdentity && !this.#options.allowsUnauthenticatedVerifiers)
-        throw this.#noIdentity(call, set)
+        throw this.#options.callers.noIdentity(call, set)
       const answer = answers.get(view) ?? encode(bundlesOf(view))
       answers.set(view, answer)
       if (last && Buffer.compare(last, answer) === 0) continue
       last = answer
-      this.#assertSame(call)
+      this.#options.callers.assertSame(call)
       yield answer
     }
   }
@@ -140,13 +135,13 @@ export class WorkloadApi {
     const { audience, spiffeId } = request
     if (audience.length === 0) throw missing(call, 'audience')
     if (spiffeId !== '') checkSpiffeId(call, spiffeId)
-    const set = await this.#admit(call)
+    const set = await this.#options.callers.admit(call)
     const entries = withoutHintClashes(this.#entriesFor(set), (entry) => entry, call.log).filter(
       (entry) => spiffeId === '' || entry.spiffeId.toString() === spiffeId,
     )
-    if (entries.length === 0) throw this.#noIdentity(call, set)
+    if (entries.length === 0) throw this.#options.callers.noIdentity(call, set)
     const svids = await this.#jwtSvids(call, entries, audience)
-    this.#assertSame(call)
+    this.#options.callers.assertSame(call)
     const nowMs = this.#options.clock.nowMs()
     for (const given of svids) logJwtSvid(call.log, given, nowMs)
     return jwtSvidsToProto(svids)
@@ -180,7 +175,7 @@ export class WorkloadApi {
   ): Promise<ValidateJWTSVIDResponse> {
     if (audience === '') throw missing(call, 'audience')
     if (token === '') throw missing(call, 'svid')
-    const set = await this.#attest(call)
+    const set = await this.#options.callers.attest(call)
     const { cache, clock, trustDomain } = this.#options
     const bundles = bundlesOf(cache.view(set))
     const log = call.log.with({ audience })
@@ -189,67 +184,6 @@ export class WorkloadApi {
     log.debug('Successfully validated JWT', { spiffe_id: svid.spiffeId.toString() })
     return validatedToProto(svid.spiffeId.toString(), claims)
   }
-
-  /** Attests the caller and takes from its rate; the agent's own calls have none. */
-  async #admit(call: CallContext): Promise<SelectorSet> {
-    const set = await this.#attest(call)
-    if (!this.#isOwn(call)) this.#options.rateLimit.take(call.method, set)
-    return set
-  }
-
-  async #attest(call: CallContext): Promise<SelectorSet> {
-    const peer = unixPeerOf(call)
-    try {
-      return await this.#options.attestation.attest(peer, call.signal)
-    } catch (error) {
-      throw notAttested(call, error)
-    }
-  }
-
-  /** What was learnt of the caller when it asked is still true as it is answered, however much later that is. */
-  #assertSame(call: CallContext): void {
-    const peer = unixPeerOf(call)
-    try {
-      this.#options.attestation.assertSame(peer)
-    } catch (error) {
-      throw notAttested(call, error)
-    }
-  }
-
-  #isOwn({ peer }: CallContext): boolean {
-    return peer.kind === 'unix' && peer.pid === this.#options.ownPid
-  }
-
-  #noIdentity(call: CallContext, set: SelectorSet): ApiError {
-    if (!this.#isOwn(call) && call.peer.kind === 'unix') {
-      const selectors = this.#loggable(set)
-      call.log.error('No identity issued', {
-        registered: false,
-        ...(selectors.length > 0 && { selectors }),
-      })
-    }
-    return new ApiError('permission-denied', messages.noIdentity)
-  }
-
-  #loggable(set: SelectorSet): readonly string[] {
-    const { logSelectors } = this.#options
-    if (logSelectors.length === 0) return []
-    return set.selectors
-      .map(selectorKey)
-      .filter((key) =>
-        logSelectors.some((prefix) => key === prefix || key.startsWith(`${prefix}:`)),
-      )
-  }
-}
-
-function unixPeerOf({ peer }: CallContext): UnixPeer {
-  if (peer.kind !== 'unix') throw new ApiError('unavailable', messages.attestationFailed)
-  return peer
-}
-
-function notAttested({ log }: CallContext, error: unknown): ApiError {
-  log.error('Workload attestation failed', { error: messageOf(error) })
-  return new ApiError('unavailable', messages.attestationFailed, { cause: error })
 }
 
 function bundlesOf(view: WorkloadView): readonly TrustBundle[] {
