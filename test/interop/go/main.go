@@ -9,7 +9,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: interop wire|ids|workload|mtls|server|manager …"))
+		fail(fmt.Errorf("usage: interop wire|ids|workload|mtls|server|agent|manager …"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -25,6 +25,8 @@ func main() {
 		err = mtls(os.Args[2:])
 	case "server":
 		err = server(os.Args[2:])
+	case "agent":
+		err = agent(os.Args[2:])
 	default:
 		err = fmt.Errorf("unknown subcommand %q", os.Args[1])
 	}
