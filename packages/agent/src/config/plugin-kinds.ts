@@ -19,6 +19,7 @@ export const agentPluginKinds: readonly PluginKind[] = [
     min: 1,
     max: 1,
     supported: [
+      'aws_iid',
       'azure_imds',
       'azure_msi',
       'gcp_iit',
@@ -29,7 +30,7 @@ export const agentPluginKinds: readonly PluginKind[] = [
       'tpm_devid',
       'x509pop',
     ],
-    unsupported: ['aws_iid'],
+    unsupported: [],
   },
   {
     type: 'SVIDStore',

@@ -4,6 +4,7 @@ import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import { AwsIidAttestor } from './aws-iid/aws-iid.ts'
 import { AzureImdsAttestor } from './azure-imds/azure-imds.ts'
 import { AzureMsiAttestor } from './azure-msi/azure-msi.ts'
 import { GcpIitAttestor } from './gcp-iit/gcp-iit.ts'
@@ -25,6 +26,7 @@ type Create = (
 
 /** Built-in node attestors that need no more of the agent than this, each made from its `plugin_data`. */
 export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['aws_iid', createAwsIid],
   ['azure_imds', createAzureImds],
   ['azure_msi', createAzureMsi],
   ['gcp_iit', createGcpIit],
@@ -33,6 +35,13 @@ export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string,
   ['sshpop', createSshPop],
   ['tpm_devid', createTpmDevId],
 ])
+
+const awsIidSchema = { ec2_metadata_endpoint: { type: 'string' } } as const
+
+function createAwsIid(data: Node | undefined, { http }: NodeAttestorSurroundings): NodeAttestor {
+  const { ec2_metadata_endpoint } = decodeSection(awsIidSchema, data)
+  return new AwsIidAttestor({ http, endpoint: ec2_metadata_endpoint || 'http://169.254.169.254' })
+}
 
 const azureImdsSchema = { tenant_domain: { type: 'string' } } as const
 
