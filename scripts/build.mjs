@@ -36,8 +36,8 @@ async function bundle(name) {
     platform: 'node',
     target: 'node20',
     conditions: ['source'],
-    // pg asks for the last two itself, and does without them.
-    external: ['koffi', 'classic-level', 'pg-native', 'cloudflare:sockets'],
+    // Clouds' SDKs are installed by who needs them. pg asks for the last two itself, and does without them.
+    external: ['koffi', 'classic-level', '@aws-sdk/*', 'pg-native', 'cloudflare:sockets'],
     banner: {
       js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
     },

@@ -40,6 +40,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
     min: 0,
     max: unlimited,
     supported: [
+      'aws_iid',
       'azure_imds',
       'azure_msi',
       'gcp_iit',
@@ -50,7 +51,7 @@ export const serverPluginKinds: readonly PluginKind[] = [
       'tpm_devid',
       'x509pop',
     ],
-    unsupported: ['aws_iid'],
+    unsupported: [],
   },
   {
     type: 'Notifier',

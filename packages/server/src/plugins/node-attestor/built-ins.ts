@@ -29,6 +29,7 @@ type Create = (data: Node | undefined, surroundings: AttestorSurroundings) => Pr
 
 /** Built-in node attestors that need no more of the server than this, each made from its `plugin_data`. */
 export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string, Create>([
+  ['aws_iid', createAwsIid],
   ['azure_imds', createAzureImds],
   ['azure_msi', createAzureMsi],
   ['gcp_iit', createGcpIit],
@@ -37,6 +38,16 @@ export const nodeAttestorBuiltIns: ReadonlyMap<string, Create> = new Map<string,
   ['sshpop', createSshPop],
   ['tpm_devid', createTpmDevId],
 ])
+
+/** Loaded when it is configured: certificates, CMS and AWS's SDK are nobody else's. */
+async function createAwsIid(
+  data: Node | undefined,
+  { trustDomain, clock, environment }: AttestorSurroundings,
+): Promise<NodeAttestor> {
+  const { createAwsIid: create } = await import('./aws-iid/create-aws-iid.ts')
+  const http = new HttpClient({ environment, clock })
+  return await create(data, { trustDomain, clock, environment, http })
+}
 
 async function createAzureImds(
   data: Node | undefined,

@@ -27,12 +27,12 @@ export class GoJsonObject {
 
   /** A nested object; undefined when it is absent or null. */
   object(name: string): GoJsonObject | undefined {
-    return GoJsonObject.#from(this.#fields.get(name))
+    return GoJsonObject.#from(this.#fields.get(name.toLowerCase()))
   }
 
   /** A text; empty when it is absent or null. */
   string(name: string): string {
-    const value = this.#fields.get(name)
+    const value = this.#fields.get(name.toLowerCase())
     if (value === null || value === undefined) return ''
     if (typeof value !== 'string') throw new Error('json: cannot unmarshal value into a string')
     return value
@@ -40,13 +40,13 @@ export class GoJsonObject {
 
   /** A text; undefined when it is absent or null. */
   optionalString(name: string): string | undefined {
-    const value = this.#fields.get(name)
+    const value = this.#fields.get(name.toLowerCase())
     return value === null || value === undefined ? undefined : this.string(name)
   }
 
   /** A whole number; 0 when it is absent or null. */
   int(name: string): number {
-    const value = this.#fields.get(name)
+    const value = this.#fields.get(name.toLowerCase())
     if (value === null || value === undefined) return 0
     if (!Number.isSafeInteger(value)) throw new Error('json: cannot unmarshal value into an int')
     return Number(value)
@@ -54,12 +54,12 @@ export class GoJsonObject {
 
   /** A byte slice; empty when it is absent or null. */
   bytes(name: string): Uint8Array {
-    return bytesOf(this.#fields.get(name))
+    return bytesOf(this.#fields.get(name.toLowerCase()))
   }
 
   /** A list of byte slices; empty when it is absent or null. */
   bytesList(name: string): readonly Uint8Array[] {
-    const value = this.#fields.get(name)
+    const value = this.#fields.get(name.toLowerCase())
     if (value === null || value === undefined) return []
     if (!Array.isArray(value)) throw new Error('json: cannot unmarshal value into a list')
     return value.map(bytesOf)
