@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { publishedDocuments } from '../vectors/aws-iid/published-documents.ts'
 import { FakeGoogle } from './fake-google.ts'
+import { FakeInstanceMetadata } from './fake-instance-metadata.ts'
 import { FakeKubernetes } from './fake-kubernetes.ts'
-import { hasProgram, missingPeer } from './peers.ts'
+import { startMoto } from './moto.ts'
+import { hasProgram, isPythonMissing, missingPeer } from './peers.ts'
 import type { Scene } from './processes.ts'
 import { DevIdAuthority, isSwtpmMissing, Swtpm } from './swtpm.ts'
 
@@ -30,6 +33,7 @@ export interface EvidenceKind {
 
 /** The attestors whose evidence a test can make: of no cloud, or of one that can be played. */
 export const evidenceKinds: readonly EvidenceKind[] = [
+  { name: 'aws_iid', isMissing: isPythonMissing, make: awsIid },
   { name: 'gcp_iit', isMissing: () => false, make: gcpIit },
   { name: 'http_challenge', isMissing: () => false, make: httpChallenge },
   { name: 'k8s_psat', isMissing: () => false, make: k8sPsat },
@@ -40,6 +44,40 @@ export const evidenceKinds: readonly EvidenceKind[] = [
 function isOpenSshMissing(): boolean {
   if (hasProgram('sh', '-c', 'command -v ssh-keygen')) return false
   return missingPeer('OpenSSH', 'apt-get install openssh-client')
+}
+
+/**
+ * SPIRE's server takes no test root for AWS, so the document is one that AWS signed: it verifies by the certificates in
+ * either server. What AWS says of that instance is moto's.
+ */
+async function awsIid(scene: Scene): Promise<NodeEvidence> {
+  const [{ evidence, expected }] = publishedDocuments
+  const metadata = await FakeInstanceMetadata.start({ evidence })
+  scene.defer(() => metadata[Symbol.asyncDispose]())
+  const { accountId, region, instanceId, imageId } = expected
+  const moto = await startMoto(scene, {
+    instances: [{ ...expected, tags: { Name: 'web-1' }, profile: 'web-profile', roles: ['web'] }],
+  })
+  return {
+    server: `NodeAttestor "aws_iid" { plugin_data {
+      assume_role = "reader"
+      agent_path_template = "/{{ .PluginName }}/{{ .AccountID }}/{{ .Tags.Name }}"
+    } }`,
+    agent: `NodeAttestor "aws_iid" { plugin_data { ec2_metadata_endpoint = "${metadata.endpoint}" } }`,
+    serverEnvironment: moto.environment,
+    agentId: new RegExp(`^spiffe://example\\.org/spire/agent/aws_iid/${accountId}/web-1$`),
+    selectors: [
+      `aws_iid:account_id:${accountId}`,
+      `aws_iid:az:${expected.availabilityZone}`,
+      `aws_iid:iamrole:arn:aws:iam::${accountId}:role/web`,
+      `aws_iid:image:id:${imageId}`,
+      `aws_iid:instance:id:${instanceId}`,
+      `aws_iid:region:${region}`,
+      `aws_iid:sg:id:${moto.groups[instanceId]}`,
+      `aws_iid:sg:name:of-${instanceId}`,
+      'aws_iid:tag:Name:web-1',
+    ],
+  }
 }
 
 async function gcpIit(scene: Scene): Promise<NodeEvidence> {

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Clock, systemClock } from '@mini-spire/runtime/clock'
+
+const lifeHeader = 'x-aws-ec2-metadata-token-ttl-seconds'
+const maxTokenLifeSeconds = 21_600
+
+/** What an instance is told about itself. */
+export interface InstanceEvidence {
+  readonly document: string
+  readonly signature: string
+  readonly rsa2048: string
+}
+
+/** Options of {@link FakeInstanceMetadata}. */
+export interface FakeInstanceMetadataOptions {
+  /** By path below `/latest/dynamic/instance-identity/`. What is missing is not there; what is wrong is served as it is. */
+  readonly evidence: Partial<InstanceEvidence>
+  /**
+   * `required` and `optional` as instances are configured; `unknown` is a service of before 2019; `lost` answers no request
+   * for a token, as if whoever asks were a network hop too far away.
+   *
+   * @default required
+   */
+  readonly tokens?: 'required' | 'optional' | 'unknown' | 'lost'
+  /** @default the machine's */
+  readonly clock?: Clock
+}
+
+interface Decision {
+  readonly status: number
+  readonly text?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/**
+ * The metadata service of EC2, as far as an agent asks it: session tokens with their life, and the instance identity
+ * document with its signatures. It signs nothing: whoever starts it says what it serves, right or wrong.
+ */
+export class FakeInstanceMetadata implements AsyncDisposable {
+  /** `http://127.0.0.1:<port>` */
+  readonly endpoint: string
+  /** Method and path of every request, in order. */
+  readonly asked: string[] = []
+  readonly #options: FakeInstanceMetadataOptions
+  readonly #clock: Clock
+  readonly #server: Server
+  readonly #tokens = new Map<string, number>()
+
+  private constructor(server: Server, options: FakeInstanceMetadataOptions) {
+    this.#server = server
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+
+  /** Starts it on a free port of the loopback address. */
+  static async start(options: FakeInstanceMetadataOptions): Promise<FakeInstanceMetadata> {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const made = new FakeInstanceMetadata(server, options)
+    server.on('request', (request, response) => made.#answer(request, response))
+    return made
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const path = request.url ?? '/'
+    this.asked.push(`${request.method} ${path}`)
+    const { tokens = 'required' } = this.#options
+    if (path === '/latest/api/token' && tokens === 'lost') return
+    const { status, text = '', headers } = this.#decide(request, path)
+    response.writeHead(status, { 'content-type': 'text/plain', ...headers }).end(text)
+  }
+
+  #decide({ method, headers }: IncomingMessage, path: string): Decision {
+    const { tokens = 'required', evidence } = this.#options
+    // The service refuses whatever came through a proxy.
+    if (headers['x-forwarded-for'] !== undefined) return { status: 403 }
+    if (path === '/latest/api/token') {
+      if (tokens === 'unknown') return { status: 404 }
+      if (method !== 'PUT') return { status: 405 }
+      return this.#makeToken(Number(headers[lifeHeader]))
+    }
+    if (!this.#isAllowed(headers['x-aws-ec2-metadata-token'])) return { status: 401 }
+    const [, name = ''] = /^\/latest\/dynamic\/instance-identity\/(\w+)$/.exec(path) ?? []
+    const text = new Map(Object.entries(evidence)).get(name)
+    return text === undefined ? { status: 404 } : { status: 200, text }
+  }
+
+  #makeToken(lifeSeconds: number): Decision {
+    if (!(lifeSeconds >= 1 && lifeSeconds <= maxTokenLifeSeconds)) return { status: 400 }
+    const text = randomBytes(40).toString('base64')
+    this.#tokens.set(text, this.#clock.nowMs() + lifeSeconds * 1000)
+    // AWS's own clients ask without a token when this is missing.
+    const headers = { [lifeHeader]: String(lifeSeconds) }
+    return { status: 200, text, headers }
+  }
+
+  #isAllowed(token: string | readonly string[] | undefined): boolean {
+    const { tokens = 'required' } = this.#options
+    if (tokens === 'unknown') return true
+    if (token === undefined) return tokens === 'optional'
+    const endsAt = typeof token === 'string' ? this.#tokens.get(token) : undefined
+    return endsAt !== undefined && this.#clock.nowMs() < endsAt
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
