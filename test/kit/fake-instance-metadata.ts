@@ -24,6 +24,8 @@ export interface FakeInstanceMetadataOptions {
    * @default required
    */
   readonly tokens?: 'required' | 'optional' | 'unknown' | 'lost'
+  /** The part of the evidence that is never sent. */
+  readonly slow?: keyof InstanceEvidence
   /** @default the machine's */
   readonly clock?: Clock
 }
@@ -47,6 +49,7 @@ export class FakeInstanceMetadata implements AsyncDisposable {
   readonly #clock: Clock
   readonly #server: Server
   readonly #tokens = new Map<string, number>()
+  readonly #waiting = new Map<string, () => void>()
 
   private constructor(server: Server, options: FakeInstanceMetadataOptions) {
     this.#server = server
@@ -64,11 +67,20 @@ export class FakeInstanceMetadata implements AsyncDisposable {
     return made
   }
 
+  /** Resolves as soon as it has been asked this: method and path. */
+  async untilAsked(what: string): Promise<void> {
+    if (this.asked.includes(what)) return
+    await new Promise<void>((resolve) => this.#waiting.set(what, resolve))
+  }
+
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const path = request.url ?? '/'
-    this.asked.push(`${request.method} ${path}`)
-    const { tokens = 'required' } = this.#options
+    const asked = `${request.method} ${path}`
+    this.asked.push(asked)
+    this.#waiting.get(asked)?.()
+    const { tokens = 'required', slow } = this.#options
     if (path === '/latest/api/token' && tokens === 'lost') return
+    if (slow !== undefined && path.endsWith(`/${slow}`)) return
     const { status, text = '', headers } = this.#decide(request, path)
     response.writeHead(status, { 'content-type': 'text/plain', ...headers }).end(text)
   }
