@@ -476,7 +476,9 @@ describe('tpm_devid refuses an answer', () => {
     const other = makeMachine()
     const answer = (challenge: Uint8Array): Buffer => encode(answerOf(other, challenge))
     // Its TPM cannot open what was made for this one's.
-    await expect(attest(machine, { answer })).rejects.toThrow(/oaep|decoding|integrity/i)
+    await expect(attest(machine, { answer })).rejects.toThrow(
+      /oaep|decoding|integrity|too large for modulus/i,
+    )
   })
 })
 
