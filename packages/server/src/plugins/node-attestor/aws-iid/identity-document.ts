@@ -1,10 +1,11 @@
 import { verify } from 'node:crypto'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { messageOf } from '@mini-spire/sdk/errors'
+import { parseCertificate } from '@mini-spire/sdk/x509'
 import { failed, malformed, wrapping } from '../attestor-errors.ts'
 import { decodeGoBase64, GoJsonObject } from '../go-json.ts'
+import { SignedData } from '../signed-data.ts'
 import type { RegionCertificates } from './region-certificates.ts'
-import { SignedMessage } from './signed-message.ts'
 
 /** Evidence is some 3 KB; more is not read. */
 const maxPayloadBytes = 64 * 1024
@@ -109,10 +110,10 @@ async function verifyRsa2048(
       `failed to load the AWS CA certificate for region ${shown}: unsupported region ${shown}`,
     )
   }
-  const message = parseMessage(text)
+  const message = await parseMessage(text)
   let content: Uint8Array
   try {
-    content = await message.verify(certificate)
+    content = await message.contentSignedBy(parseCertificate(certificate))
   } catch (cause) {
     const what = 'failed verification of instance identity cryptographic signature'
     throw malformed(`${what}: ${messageOf(cause)}`, cause)
@@ -121,14 +122,17 @@ async function verifyRsa2048(
   throw malformed('instance identity document does not match the verified PKCS7 content')
 }
 
-function parseMessage(text: string): SignedMessage {
+async function parseMessage(text: string): Promise<SignedData> {
   let ber: Uint8Array
   try {
     ber = decodeGoBase64(text.replaceAll(/[ \t]/g, ''))
   } catch (cause) {
     throw malformed('failed to decode the instance identity cryptographic signature', cause)
   }
-  return wrapping(malformed, 'failed to parse the instance identity cryptographic signature', () =>
-    SignedMessage.parse(ber),
-  )
+  try {
+    return await SignedData.parse(ber)
+  } catch (cause) {
+    const what = 'failed to parse the instance identity cryptographic signature'
+    throw malformed(`${what}: ${messageOf(cause)}`, cause)
+  }
 }
