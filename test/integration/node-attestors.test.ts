@@ -1,10 +1,14 @@
-import { describe, it } from 'vitest'
+import { beforeAll, describe, it } from 'vitest'
 import { expectAttested } from '../kit/attested-by.ts'
 import { evidenceKinds } from '../kit/node-evidence.ts'
 import { ours } from '../kit/processes.ts'
 
 describe.each(evidenceKinds)('$name', (kind) => {
-  it.skipIf(kind.isMissing())('attests our agent to our server', async () => {
+  const isMissing = kind.isMissing()
+  beforeAll(async () => {
+    if (!isMissing) await kind.prepare?.()
+  }, 600_000)
+  it.skipIf(isMissing)('attests our agent to our server', async () => {
     await expectAttested(kind, ours)
   })
 })

@@ -6,7 +6,7 @@ import { FakeGoogle } from './fake-google.ts'
 import { FakeInstanceMetadata } from './fake-instance-metadata.ts'
 import { FakeKubernetes } from './fake-kubernetes.ts'
 import { startMoto } from './moto.ts'
-import { hasProgram, isPythonMissing, missingPeer } from './peers.ts'
+import { hasProgram, isPythonMissing, missingPeer, pythonPeer } from './peers.ts'
 import type { Scene } from './processes.ts'
 import { DevIdAuthority, isSwtpmMissing, Swtpm } from './swtpm.ts'
 
@@ -28,12 +28,14 @@ export interface NodeEvidence {
 export interface EvidenceKind {
   readonly name: string
   readonly isMissing: () => boolean
+  /** Installs what it needs, once for all tests: that may take minutes. */
+  readonly prepare?: () => Promise<unknown>
   readonly make: (scene: Scene) => Promise<NodeEvidence>
 }
 
 /** The attestors whose evidence a test can make: of no cloud, or of one that can be played. */
 export const evidenceKinds: readonly EvidenceKind[] = [
-  { name: 'aws_iid', isMissing: isPythonMissing, make: awsIid },
+  { name: 'aws_iid', isMissing: isPythonMissing, prepare: pythonPeer, make: awsIid },
   { name: 'gcp_iit', isMissing: () => false, make: gcpIit },
   { name: 'http_challenge', isMissing: () => false, make: httpChallenge },
   { name: 'k8s_psat', isMissing: () => false, make: k8sPsat },

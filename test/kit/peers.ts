@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Program } from './processes.ts'
@@ -85,20 +85,27 @@ export async function envoyPeer(): Promise<string> {
   return (await run(python, ['-c', find])).stdout.trim()
 }
 
-/** A virtual environment of this name with these packages; returns the folder of its programs. */
+/** A virtual environment of this name with these packages, whoever else makes one now; returns the folder of its programs. */
 async function pythonEnvironment(name: string, packages: readonly string[]): Promise<string> {
   const folder = join(peerFolder, name)
-  const programs = join(folder, 'bin')
-  const ready = join(folder, 'ready')
   const wanted = packages.join('\n')
-  if (existsSync(ready) && readFileSync(ready, 'utf8') === wanted) return programs
-  await run('python3', ['-m', 'venv', folder])
-  const python = join(programs, 'python')
-  await run(python, ['-m', 'pip', 'install', '--quiet', ...packages], {
-    maxBuffer: 16 * 1024 * 1024,
-  })
-  writeFileSync(ready, wanted)
-  return programs
+  const isReady = (): boolean => {
+    const ready = join(folder, 'ready')
+    return existsSync(ready) && readFileSync(ready, 'utf8') === wanted
+  }
+  if (!isReady()) {
+    const making = `${folder}-${process.pid}`
+    await run('python3', ['-m', 'venv', making])
+    const pip = ['-m', 'pip', 'install', '--quiet', ...packages]
+    await run(join(making, 'bin', 'python'), pip, { maxBuffer: 16 * 1024 * 1024 })
+    writeFileSync(join(making, 'ready'), wanted)
+    if (!isReady()) {
+      rmSync(folder, { recursive: true, force: true })
+      renameSync(making, folder)
+    }
+    rmSync(making, { recursive: true, force: true })
+  }
+  return join(folder, 'bin')
 }
 
 /** Whether the Rust peer cannot be built here; says so aloud. */
