@@ -1,5 +1,6 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { KeyedTurns } from '@mini-spire/runtime/turns'
 import { messageOf, SpiffeError } from '@mini-spire/sdk/errors'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type AttestedNode, isBanned } from '../model/attested-node.ts'
@@ -72,6 +73,8 @@ export class AgentAttestation {
   readonly #options: AgentAttestationOptions
   /** Tokens that an attempt is using right now: others are refused before anything is signed for them. */
   readonly #tokensInUse = new Set<string>()
+  /** By agent ID: attempts of one node that write at the same time would make each other try again. */
+  readonly #writes = new KeyedTurns()
 
   constructor(options: AgentAttestationOptions) {
     this.#options = options
@@ -176,7 +179,9 @@ export class AgentAttestation {
     if (known && evidence.isTrustedOnFirstUse) throw usedBefore(request.attestationType)
     refuseBanned(known)
     const svid = await signer.issueAgentSvid({ spiffeId: id, csr: request.csr, requester: '' })
-    await this.#store(request.attestationType, id, evidence, svid, context.cause)
+    await this.#writes.run(String(id), () =>
+      this.#store(request.attestationType, id, evidence, svid, context.cause),
+    )
     return { svid, canReattest: evidence.canReattest }
   }
 

@@ -341,7 +341,7 @@ describe('an attestation', () => {
 
   it('beside others of the same node leaves one of their certificates current', async () => {
     const { attest, registry } = await scene()
-    const results = await Promise.all(Array.from({ length: 20 }, attest))
+    const results = await Promise.all(Array.from({ length: 200 }, attest))
     const serials = results.map(({ svid }) => svid.serialNumber)
     expect(serials).toContain(registry.nodes.find(podAgent)?.serialNumber)
     expect(registry.nodes.count()).toBe(1)
