@@ -1,0 +1,68 @@
+import { nodeAttestorBuiltIns } from '@mini-spire/agent/plugins/node-attestor/built-ins'
+import type { NodeAttestation } from '@mini-spire/agent/plugins/node-attestor/node-attestor'
+import { systemClock } from '@mini-spire/runtime/clock'
+import { parseConfig } from '@mini-spire/runtime/config/parse'
+import { readPlugins } from '@mini-spire/runtime/config/read-plugins'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
+import { Turns } from '@mini-spire/runtime/turns'
+import { describe, expect, it } from 'vitest'
+import { loopbackAddress, makeCsrKit } from '../bench/agents.ts'
+import { WireClient } from '../bench/grpc-wire.ts'
+import { attestOver } from '../kit/attest-over.ts'
+import { ServerDeployment } from '../kit/deployment.ts'
+import { evidenceKinds } from '../kit/node-evidence.ts'
+import { Scene } from '../kit/processes.ts'
+
+const attempts = 200
+const connections = 10
+/** Why an attempt loses; http_challenge has one page for the nonce, and those who come first do not find theirs any more. */
+const losses =
+  /attestation data has already been used to attest an agent|expected nonce was not found/
+
+/** What an agent of this configuration shows, once; each attempt answers challenges in its turn, as one machine would. */
+async function beginAttestation(plugins: string): Promise<NodeAttestation> {
+  const [config] = readPlugins(parseConfig(plugins))
+  const http = new HttpClient({ environment: {}, clock: systemClock })
+  const attestor = await nodeAttestorBuiltIns.get(config?.name ?? '')?.(config?.data, { http })
+  if (!attestor) throw new Error('there is no such attestor')
+  return await attestor.begin({ signal: new AbortController().signal })
+}
+
+describe.each(evidenceKinds)('one piece of evidence by $name', (kind) => {
+  const title = `makes one agent of ${attempts} attempts at once, and answers as many as the rules allow [gate 4]`
+  it.skipIf(kind.isMissing())(title, async () => {
+    await using scene = new Scene()
+    const evidence = await kind.make(scene)
+    const server = await ServerDeployment.start(scene, {
+      morePlugins: evidence.server,
+      settings: 'ratelimit { attestation = false }',
+      ...(evidence.serverEnvironment && { env: evidence.serverEnvironment }),
+    })
+    const { csr } = makeCsrKit(scene.folder, server.trustDomain)
+    const shown = await beginAttestation(evidence.agent)
+    const turns = new Turns()
+    const answer = (challenge: Uint8Array): Promise<Uint8Array> =>
+      turns.run(() => shown.answer(challenge))
+    const clients = await Promise.all(
+      Array.from({ length: connections }, (_, index) =>
+        WireClient.tls(server.port, { localAddress: loopbackAddress(index) }),
+      ),
+    )
+    const results = await Promise.allSettled(
+      Array.from({ length: attempts }, async (_, index) => {
+        const client = clients[index % connections]
+        if (!client) throw new Error('no connection')
+        return await attestOver(client, { type: kind.name, payload: shown.payload, csr, answer })
+      }),
+    )
+    for (const client of clients) client.close()
+    await shown.end?.()
+    const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
+    expect(agents).toHaveLength(1)
+    const won = results.filter((one) => one.status === 'fulfilled')
+    const lost = results.filter((one) => one.status === 'rejected')
+    expect(lost.map(({ reason }) => String(reason)).filter((why) => !losses.test(why))).toEqual([])
+    if (agents[0].can_reattest) expect(won).toHaveLength(attempts)
+    else expect(won).toHaveLength(1)
+  })
+})
