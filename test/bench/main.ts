@@ -2,13 +2,22 @@ import { delimiter, dirname } from 'node:path'
 import { ours, type Program, type Programs, spirePrograms } from '../kit/processes.ts'
 import type { Benchmark, Figure } from './bench.ts'
 import { signVerifyMicros } from './measure.ts'
+import { attestation } from './rows/attestation.ts'
 import { entries } from './rows/entries.ts'
 import { interference } from './rows/interference.ts'
 import { million, scale } from './rows/scale.ts'
 import { signing } from './rows/signing.ts'
 import { workload } from './rows/workload.ts'
 
-const all: readonly Benchmark[] = [signing, entries, interference, workload, scale, million]
+const all: readonly Benchmark[] = [
+  signing,
+  attestation,
+  entries,
+  interference,
+  workload,
+  scale,
+  million,
+]
 
 /** What takes many minutes, ours or SPIRE's: only when it is named. */
 const slow = { ours: [million], spire: [scale, million] }
