@@ -1,48 +1,70 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
-import { createServer, type RequestListener } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, connect, type Server, type Socket } from 'node:net'
-import { systemClock } from '@mini-spire/runtime/clock'
-import { issue } from '@mini-spire/runtime/http/http.test-kit'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { RequestListener } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { makeTestCertificate, testName } from '@mini-spire/sdk/testing'
 import { pemEncode } from '@mini-spire/sdk/x509'
-import type { Scene } from './processes.ts'
+import { FakeHost } from './fake-host.ts'
 
 const keyId = 'test-key'
 const hourSeconds = 3600
+
+/** What Google's tokens say of an instance. */
+export interface GoogleInstance {
+  readonly project_id: string
+  readonly project_number: number
+  readonly zone: string
+  readonly instance_id: string
+  readonly instance_name: string
+  readonly instance_creation_timestamp: number
+}
 
 /**
  * Google, for one instance of Compute Engine: a metadata server that issues identity tokens, and the page with the
  * certificate of the key that signs them. A server reaches that page through a proxy, by {@link FakeGoogle.environment}.
  */
-export class FakeGoogle {
+export class FakeGoogle implements AsyncDisposable {
   /** Where the metadata server listens: `127.0.0.1:<port>`. */
   readonly metadataHost: string
   /** For the process that checks tokens. */
   readonly environment: Readonly<Record<string, string>>
+  readonly #folder: string
+  readonly #hosts: readonly FakeHost[]
 
-  private constructor(metadataHost: string, environment: Readonly<Record<string, string>>) {
+  private constructor(
+    metadataHost: string,
+    environment: Readonly<Record<string, string>>,
+    folder: string,
+    hosts: readonly FakeHost[],
+  ) {
     this.metadataHost = metadataHost
     this.environment = environment
+    this.#folder = folder
+    this.#hosts = hosts
   }
 
-  /** Starts it for as long as the scene lasts. */
-  static async start(scene: Scene, instance: object): Promise<FakeGoogle> {
+  /** Starts it, until it is disposed. */
+  static async start(instance: GoogleInstance): Promise<FakeGoogle> {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    const metadata = await listen(
-      scene,
-      createServer(answerMetadata((audience) => identityToken(privateKey, instance, audience))),
-    )
-    const tls = await issue('www.googleapis.com')
-    const page = await listen(scene, createTlsServer(tls, answerCertificates(privateKey)))
-    const proxy = await listen(scene, createProxy(page))
-    const root = scene.path('google-root.pem')
-    writeFileSync(root, tls.root)
-    return new FakeGoogle(`127.0.0.1:${metadata}`, {
-      HTTPS_PROXY: `http://127.0.0.1:${proxy}`,
+    const tokenFor = (audience: string): string => identityToken(privateKey, instance, audience)
+    const metadata = await FakeHost.http(answerMetadata(tokenFor))
+    const page = await FakeHost.https('www.googleapis.com', answerCertificates(privateKey))
+    const proxy = await FakeHost.proxy(page.host.port)
+    const folder = await mkdtemp(join(tmpdir(), 'fake-google-'))
+    const root = join(folder, 'root.pem')
+    await writeFile(root, page.root)
+    const environment = {
+      HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
       SSL_CERT_FILE: root,
-    })
+    }
+    const hosts = [metadata, proxy, page.host]
+    return new FakeGoogle(`127.0.0.1:${metadata.port}`, environment, folder, hosts)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const host of this.#hosts) await host[Symbol.asyncDispose]()
+    await rm(this.#folder, { recursive: true, force: true })
   }
 }
 
@@ -59,9 +81,9 @@ function answerMetadata(tokenFor: (audience: string) => string): RequestListener
   }
 }
 
-function identityToken(key: KeyObject, instance: object, audience: string): string {
+function identityToken(key: KeyObject, instance: GoogleInstance, audience: string): string {
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const now = Math.trunc(systemClock.nowMs() / 1000)
+  const now = Math.trunc(Date.now() / 1000)
   const claims = {
     iss: 'https://accounts.google.com',
     aud: audience,
@@ -83,31 +105,7 @@ function answerCertificates(privateKey: KeyObject): RequestListener {
       response.writeHead(404).end()
       return
     }
-    response.setHeader('expires', new Date(systemClock.nowMs() + hourSeconds * 1000).toUTCString())
+    response.setHeader('expires', new Date(Date.now() + hourSeconds * 1000).toUTCString())
     response.end(JSON.stringify({ [keyId]: pemEncode('CERTIFICATE', der) }))
   }
-}
-
-/** A proxy behind which every host is the one at this port. */
-function createProxy(port: number): Server {
-  return createServer().on('connect', (_, client: Socket) => {
-    const upstream = connect(port, '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      client.pipe(upstream).pipe(client)
-    })
-    const end = (): void => {
-      client.destroy()
-      upstream.destroy()
-    }
-    client.on('error', end).on('close', end)
-    upstream.on('error', end)
-  })
-}
-
-async function listen(scene: Scene, server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  scene.defer(async () => {
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
 }

@@ -1,10 +1,9 @@
 import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { issue } from '@mini-spire/runtime/http/http.test-kit'
-import type { Scene } from './processes.ts'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FakeHost } from './fake-host.ts'
 
 /** What a projected service account token says. */
 export interface TokenClaims {
@@ -32,24 +31,25 @@ export class FakeKubernetes implements AsyncDisposable {
   readonly kubeconfig: string
   readonly pods: Map<string, Pod> = new Map<string, Pod>()
   readonly nodes: Map<string, Node> = new Map<string, Node>()
-  readonly #key = randomBytes(32)
-  readonly #server: Server
+  readonly #key: Buffer = randomBytes(32)
+  readonly #folder: string
+  readonly #host: FakeHost
 
-  private constructor(kubeconfig: string, server: Server) {
+  private constructor(folder: string, host: FakeHost, kubeconfig: string) {
+    this.#folder = folder
+    this.#host = host
     this.kubeconfig = kubeconfig
-    this.#server = server
   }
 
   /** Starts it and writes the kubeconfig that leads to it. */
-  static async start(scene: Scene): Promise<FakeKubernetes> {
-    const { root, key, cert } = await issue('localhost')
-    const server = createServer({ key, cert })
-    await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve))
-    const { port } = server.address() as AddressInfo
-    const kubeconfig = scene.path('kubeconfig')
-    writeFileSync(kubeconfig, kubeconfigFor(`https://localhost:${port}`, root))
-    const made = new FakeKubernetes(kubeconfig, server)
-    server.on('request', (request, response) => made.#serve(request, response))
+  static async start(): Promise<FakeKubernetes> {
+    let serve: RequestListener = () => undefined
+    const { host, root } = await FakeHost.https('localhost', (...all) => serve(...all))
+    const folder = await mkdtemp(join(tmpdir(), 'fake-kubernetes-'))
+    const kubeconfig = join(folder, 'kubeconfig')
+    await writeFile(kubeconfig, kubeconfigFor(`https://localhost:${host.port}`, root))
+    const made = new FakeKubernetes(folder, host, kubeconfig)
+    serve = (request, response) => made.#serve(request, response)
     return made
   }
 
@@ -63,8 +63,8 @@ export class FakeKubernetes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
-    await new Promise((resolve) => this.#server.close(resolve))
+    await this.#host[Symbol.asyncDispose]()
+    await rm(this.#folder, { recursive: true, force: true })
   }
 
   #sign(body: string): string {

@@ -83,7 +83,7 @@ async function awsIid(scene: Scene): Promise<NodeEvidence> {
 }
 
 async function gcpIit(scene: Scene): Promise<NodeEvidence> {
-  const google = await FakeGoogle.start(scene, {
+  const google = await FakeGoogle.start({
     project_id: 'project-1',
     project_number: 123_456,
     zone: 'europe-west1-b',
@@ -91,6 +91,7 @@ async function gcpIit(scene: Scene): Promise<NodeEvidence> {
     instance_name: 'vm-1',
     instance_creation_timestamp: 1_700_000_000,
   })
+  scene.defer(() => google[Symbol.asyncDispose]())
   return {
     server: 'NodeAttestor "gcp_iit" { plugin_data { projectid_allow_list = ["project-1"] } }',
     agent: `NodeAttestor "gcp_iit" { plugin_data {
@@ -117,7 +118,7 @@ async function httpChallenge(): Promise<NodeEvidence> {
 }
 
 async function k8sPsat(scene: Scene): Promise<NodeEvidence> {
-  const kubernetes = await FakeKubernetes.start(scene)
+  const kubernetes = await FakeKubernetes.start()
   scene.defer(() => kubernetes[Symbol.asyncDispose]())
   kubernetes.nodes.set('node-1', { uid: 'node-uid', labels: { zone: 'a' } })
   kubernetes.pods.set('agent-1', { uid: 'pod-uid', labels: {}, nodeName: 'node-1' })
