@@ -2,8 +2,8 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Server as NetServer, type Socket } from 'node:net'
-import { makeTestCertificate, testKeyId, testName } from '@mini-spire/sdk/testing'
-import { pemEncode } from '@mini-spire/sdk/x509'
+import { pemEncode } from '../../x509/index.ts'
+import { makeTestCertificate, testKeyId, testName } from '../certificate-maker.ts'
 
 const yearMs = 365 * 86_400_000
 
