@@ -28,6 +28,16 @@ describe('the built SDK', () => {
     expect(run(`import('${entry}').then((sdk) => ${names})`)).toBe(required)
   })
 
+  it('plays platforms without the rest of this repository', () => {
+    const script = `import('@mini-spire/sdk/testing/platforms').then(async ({ FakeKubernetes }) => {
+      const kubernetes = await FakeKubernetes.start()
+      const claims = { namespace: 'a', serviceAccount: 'b', podName: 'c', podUid: 'd', audiences: ['e'] }
+      process.stdout.write(kubernetes.token(claims))
+      await kubernetes[Symbol.asyncDispose]()
+    })`
+    expect(run(script)).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/)
+  })
+
   it('installs nothing but gRPC and protobuf with a workload', () => {
     expect(Object.keys(manifest.dependencies)).toEqual(['@bufbuild/protobuf', '@grpc/grpc-js'])
   })

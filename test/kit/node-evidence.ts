@@ -120,7 +120,7 @@ async function k8sPsat(scene: Scene): Promise<NodeEvidence> {
   const kubernetes = await FakeKubernetes.start()
   scene.defer(() => kubernetes[Symbol.asyncDispose]())
   kubernetes.nodes.set('node-1', { uid: 'node-uid', labels: { zone: 'a' } })
-  kubernetes.pods.set('agent-1', { uid: 'pod-uid', labels: {}, nodeName: 'node-1' })
+  kubernetes.pods.set('spire/agent-1', { uid: 'pod-uid', labels: {}, nodeName: 'node-1' })
   const tokenPath = scene.path('service-account-token')
   const audiences = ['spire-server']
   const pod = { podName: 'agent-1', podUid: 'pod-uid' }

@@ -1,4 +1,3 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -6,9 +5,15 @@ import { join } from 'node:path'
 import { pemEncode } from '../../x509/index.ts'
 import { makeTestCertificate, testName } from '../certificate-maker.ts'
 import { FakeHost } from './fake-host.ts'
+import {
+  makeToken,
+  makeTokenIssuer,
+  type TokenIssuer,
+  type WrongToken,
+  wrongTokens,
+} from './test-token.ts'
 
-const keyId = 'test-key'
-const hourSeconds = 3600
+const hourMs = 3_600_000
 
 /** What Google's tokens say of an instance. */
 export interface GoogleInstance {
@@ -20,50 +25,106 @@ export interface GoogleInstance {
   readonly instance_creation_timestamp: number
 }
 
+/** What can be wrong with an identity token of Google. */
+export type WrongGoogleToken = WrongToken | 'other-project' | 'without-instance'
+
+/** Every way in which {@link FakeGoogle.token} can go wrong. */
+export const wrongGoogleTokens: readonly WrongGoogleToken[] = [
+  ...wrongTokens,
+  'other-project',
+  'without-instance',
+]
+
 /**
  * Google, for one instance of Compute Engine: a metadata server that issues identity tokens, and the page with the
  * certificate of the key that signs them. A server reaches that page through a proxy, by {@link FakeGoogle.environment}.
+ *
+ * Each host can be told to misbehave, by its `fault`.
+ *
+ * @example
+ * await using google = await FakeGoogle.start({ project_id: 'project-1', … })
+ * google.wrong = 'expired'
  */
 export class FakeGoogle implements AsyncDisposable {
-  /** Where the metadata server listens: `127.0.0.1:<port>`. */
-  readonly metadataHost: string
-  /** For the process that checks tokens. */
+  /** What is wrong with the tokens that the metadata server issues from now on; undefined: nothing. */
+  wrong: WrongGoogleToken | undefined
+  /** The metadata server, plain HTTP. */
+  readonly metadata: FakeHost
+  /** `www.googleapis.com` with the certificates, HTTPS. */
+  readonly certificates: FakeHost
+  /** For the process that checks tokens: `HTTPS_PROXY` and `SSL_CERT_FILE`. */
   readonly environment: Readonly<Record<string, string>>
+  readonly #issuer: TokenIssuer
+  readonly #instance: GoogleInstance
+  readonly #proxy: FakeHost
   readonly #folder: string
-  readonly #hosts: readonly FakeHost[]
 
-  private constructor(
-    metadataHost: string,
-    environment: Readonly<Record<string, string>>,
-    folder: string,
-    hosts: readonly FakeHost[],
-  ) {
-    this.metadataHost = metadataHost
-    this.environment = environment
-    this.#folder = folder
-    this.#hosts = hosts
+  private constructor(parts: {
+    readonly metadata: FakeHost
+    readonly certificates: FakeHost
+    readonly proxy: FakeHost
+    readonly issuer: TokenIssuer
+    readonly instance: GoogleInstance
+    readonly folder: string
+  }) {
+    this.metadata = parts.metadata
+    this.certificates = parts.certificates
+    this.#proxy = parts.proxy
+    this.#issuer = parts.issuer
+    this.#instance = parts.instance
+    this.#folder = parts.folder
+    this.environment = {
+      HTTPS_PROXY: `http://127.0.0.1:${parts.proxy.port}`,
+      SSL_CERT_FILE: join(parts.folder, 'root.pem'),
+    }
   }
 
   /** Starts it, until it is disposed. */
   static async start(instance: GoogleInstance): Promise<FakeGoogle> {
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    const tokenFor = (audience: string): string => identityToken(privateKey, instance, audience)
-    const metadata = await FakeHost.http(answerMetadata(tokenFor))
-    const page = await FakeHost.https('www.googleapis.com', answerCertificates(privateKey))
+    const issuer = makeTokenIssuer('test-key')
+    let answer: RequestListener = () => undefined
+    const metadata = await FakeHost.http((...all) => answer(...all))
+    const page = await FakeHost.https('www.googleapis.com', answerCertificates(issuer))
     const proxy = await FakeHost.proxy(page.host.port)
     const folder = await mkdtemp(join(tmpdir(), 'fake-google-'))
-    const root = join(folder, 'root.pem')
-    await writeFile(root, page.root)
-    const environment = {
-      HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
-      SSL_CERT_FILE: root,
+    await writeFile(join(folder, 'root.pem'), page.root)
+    const certificates = page.host
+    const made = new FakeGoogle({ metadata, certificates, proxy, issuer, instance, folder })
+    answer = answerMetadata((audience) => made.token(audience, made.wrong))
+    return made
+  }
+
+  /** Where the metadata server listens: `127.0.0.1:<port>`. */
+  get metadataHost(): string {
+    return `127.0.0.1:${this.metadata.port}`
+  }
+
+  /** An identity token as the metadata server issues it, or with exactly one thing wrong. */
+  token(audience: string, wrong?: WrongGoogleToken): string {
+    const instance = this.#instance
+    const claims = {
+      iss: 'https://accounts.google.com',
+      aud: audience,
+      sub: '1',
+      email: `vm@${instance.project_id}.iam.gserviceaccount.com`,
+      google: { compute_engine: instance },
     }
-    const hosts = [metadata, proxy, page.host]
-    return new FakeGoogle(`127.0.0.1:${metadata.port}`, environment, folder, hosts)
+    switch (wrong) {
+      case 'other-project': {
+        const other = { ...instance, project_id: 'other-project' }
+        return makeToken(this.#issuer, { ...claims, google: { compute_engine: other } })
+      }
+      case 'without-instance':
+        return makeToken(this.#issuer, { ...claims, google: undefined })
+      default:
+        return makeToken(this.#issuer, claims, wrong)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const host of this.#hosts) await host[Symbol.asyncDispose]()
+    for (const host of [this.metadata, this.#proxy, this.certificates]) {
+      await host[Symbol.asyncDispose]()
+    }
     await rm(this.#folder, { recursive: true, force: true })
   }
 }
@@ -81,31 +142,16 @@ function answerMetadata(tokenFor: (audience: string) => string): RequestListener
   }
 }
 
-function identityToken(key: KeyObject, instance: GoogleInstance, audience: string): string {
-  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const now = Math.trunc(Date.now() / 1000)
-  const claims = {
-    iss: 'https://accounts.google.com',
-    aud: audience,
-    email: 'vm@project-1.iam.gserviceaccount.com',
-    iat: now,
-    exp: now + hourSeconds,
-    google: { compute_engine: instance },
-  }
-  const signed = `${encode({ alg: 'RS256', kid: keyId, typ: 'JWT' })}.${encode(claims)}`
-  return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`
-}
-
-function answerCertificates(privateKey: KeyObject): RequestListener {
+function answerCertificates({ keyId, privateKey, publicKey }: TokenIssuer): RequestListener {
   const [notBefore, notAfter] = [new Date(0), new Date(4e12)]
   const issuer = { name: testName('federated-signon'), privateKey }
-  const der = makeTestCertificate(issuer, { publicKey: privateKey, notBefore, notAfter })
+  const der = makeTestCertificate(issuer, { publicKey, notBefore, notAfter })
   return (request, response) => {
     if (request.url !== '/oauth2/v1/certs') {
       response.writeHead(404).end()
       return
     }
-    response.setHeader('expires', new Date(Date.now() + hourSeconds * 1000).toUTCString())
+    response.setHeader('expires', new Date(Date.now() + hourMs).toUTCString())
     response.end(JSON.stringify({ [keyId]: pemEncode('CERTIFICATE', der) }))
   }
 }

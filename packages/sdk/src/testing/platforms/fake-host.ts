@@ -1,5 +1,5 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Server as NetServer, type Socket } from 'node:net'
 import { pemEncode } from '../../x509/index.ts'
@@ -7,8 +7,35 @@ import { makeTestCertificate, testKeyId, testName } from '../certificate-maker.t
 
 const yearMs = 365 * 86_400_000
 
-/** An HTTP or HTTPS server on a free port of the loopback address. */
+/** How a host answers whatever it is asked, instead of what it should. */
+export type HostFault =
+  | 'unavailable'
+  | 'forbidden'
+  | 'empty'
+  | 'garbage'
+  | 'huge'
+  | 'redirect'
+  | 'silent'
+
+/** Every fault that a {@link FakeHost} can have. */
+export const hostFaults: readonly HostFault[] = [
+  'unavailable',
+  'forbidden',
+  'empty',
+  'garbage',
+  'huge',
+  'redirect',
+  'silent',
+]
+
+const hugeBytes = 16 * 1024 * 1024
+
+/** An HTTP or HTTPS server on a free port of the loopback address, which can be told to misbehave. */
 export class FakeHost implements AsyncDisposable {
+  /** What is wrong with its answers from now on; undefined: nothing. */
+  fault: HostFault | undefined
+  /** How often it has been asked for anything. */
+  requests = 0
   readonly port: number
   readonly #server: NetServer
   readonly #sockets: ReadonlySet<Socket>
@@ -21,7 +48,7 @@ export class FakeHost implements AsyncDisposable {
 
   /** Starts a server over plain HTTP. */
   static async http(listener: RequestListener): Promise<FakeHost> {
-    return await FakeHost.#listen(createServer(listener))
+    return await FakeHost.#listen(createServer(), listener)
   }
 
   /** Starts a server over TLS that has a name of its own; `root` is whom its clients must trust. */
@@ -30,7 +57,7 @@ export class FakeHost implements AsyncDisposable {
     listener: RequestListener,
   ): Promise<{ readonly host: FakeHost; readonly root: string }> {
     const { root, key, cert } = makeServerCertificate(name)
-    return { host: await FakeHost.#listen(createTlsServer({ key, cert }, listener)), root }
+    return { host: await FakeHost.#listen(createTlsServer({ key, cert }), listener), root }
   }
 
   /** Starts a proxy behind which every host is the one at this port. */
@@ -38,19 +65,51 @@ export class FakeHost implements AsyncDisposable {
     return await FakeHost.#listen(createProxy(port))
   }
 
-  static async #listen(server: Server): Promise<FakeHost> {
+  static async #listen(server: Server, listener?: RequestListener): Promise<FakeHost> {
     const sockets = new Set<Socket>()
     server.on('connection', (socket: Socket) => {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    return new FakeHost(server, (server.address() as AddressInfo).port, sockets)
+    const host = new FakeHost(server, (server.address() as AddressInfo).port, sockets)
+    if (listener) {
+      server.on('request', (request, response) => {
+        host.requests++
+        if (host.fault === undefined) listener(request, response)
+        else misbehave(host.fault, response)
+      })
+    }
+    return host
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     await new Promise((resolve) => this.#server.close(resolve))
+  }
+}
+
+function misbehave(fault: HostFault, response: ServerResponse): void {
+  switch (fault) {
+    case 'unavailable':
+      response.writeHead(503).end()
+      return
+    case 'forbidden':
+      response.writeHead(403).end('{"message":"forbidden"}')
+      return
+    case 'empty':
+      response.end()
+      return
+    case 'garbage':
+      response.end('no answer to anything')
+      return
+    case 'huge':
+      response.end(Buffer.alloc(hugeBytes, 'x'))
+      return
+    case 'redirect':
+      response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end()
+      return
+    case 'silent':
   }
 }
 

@@ -1,12 +1,20 @@
-import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FakeHost } from './fake-host.ts'
+import {
+  makeToken,
+  makeTokenIssuer,
+  readToken,
+  type TokenIssuer,
+  type WrongToken,
+  wrongTokens,
+} from './test-token.ts'
 
 /** What a projected service account token says. */
-export interface TokenClaims {
+export interface ServiceAccountClaims {
   readonly namespace: string
   readonly serviceAccount: string
   readonly podName: string
@@ -14,30 +22,51 @@ export interface TokenClaims {
   readonly audiences: readonly string[]
 }
 
-interface Node {
+/** A node of the cluster. */
+export interface KubernetesNode {
   readonly uid: string
   readonly labels: Readonly<Record<string, string>>
 }
 
-interface Pod extends Node {
+/** A pod of the cluster. */
+export interface KubernetesPod extends KubernetesNode {
   readonly nodeName: string
+  /** @default 10.0.0.7 */
+  readonly hostIp?: string
 }
 
+/** What can be wrong with a service account token. */
+export type WrongServiceAccountToken = WrongToken | 'without-pod' | 'of-a-user'
+
+/** Every way in which {@link FakeKubernetes.token} can go wrong. */
+export const wrongServiceAccountTokens: readonly WrongServiceAccountToken[] = [
+  ...wrongTokens,
+  'without-pod',
+  'of-a-user',
+]
+
 /**
- * A stand-in for a cluster's API server: TokenReview over tokens that it signed itself, pods and nodes, over TLS with a
- * test root. Enough for what attests by it, and able to say no.
+ * A cluster's API server: TokenReview over tokens that it signed itself, pods and nodes, over TLS with a test root. Enough
+ * for what attests by it, and able to say no: tokens can be wrong, pods and nodes can go, and the host can misbehave.
+ *
+ * @example
+ * await using kubernetes = await FakeKubernetes.start()
+ * kubernetes.nodes.set('node-1', { uid: 'node-uid', labels: {} })
+ * kubernetes.pods.set('spire/agent-1', { uid: 'pod-uid', labels: {}, nodeName: 'node-1' })
  */
 export class FakeKubernetes implements AsyncDisposable {
+  /** Path of a kubeconfig that leads here. */
   readonly kubeconfig: string
-  readonly pods: Map<string, Pod> = new Map<string, Pod>()
-  readonly nodes: Map<string, Node> = new Map<string, Node>()
-  readonly #key: Buffer = randomBytes(32)
+  readonly host: FakeHost
+  /** By `namespace/name`. */
+  readonly pods: Map<string, KubernetesPod> = new Map<string, KubernetesPod>()
+  readonly nodes: Map<string, KubernetesNode> = new Map<string, KubernetesNode>()
+  readonly #issuer: TokenIssuer = makeTokenIssuer('cluster')
   readonly #folder: string
-  readonly #host: FakeHost
 
   private constructor(folder: string, host: FakeHost, kubeconfig: string) {
     this.#folder = folder
-    this.#host = host
+    this.host = host
     this.kubeconfig = kubeconfig
   }
 
@@ -53,22 +82,25 @@ export class FakeKubernetes implements AsyncDisposable {
     return made
   }
 
-  /** A token as the kubelet would mount it. */
-  token(claims: TokenClaims, expiresInSeconds = 600): string {
-    const exp = Math.floor(Date.now() / 1000) + expiresInSeconds
-    const body = Buffer.from(JSON.stringify({ ...claims, exp, jti: randomUUID() })).toString(
-      'base64url',
-    )
-    return `${body}.${this.#sign(body)}`
+  /** A token as the kubelet would mount it, or with exactly one thing wrong. */
+  token(claims: ServiceAccountClaims, wrong?: WrongServiceAccountToken): string {
+    const { namespace, serviceAccount, podName, podUid, audiences } = claims
+    const pod = wrong === 'without-pod' ? undefined : { name: podName, uid: podUid }
+    const account = `system:serviceaccount:${namespace}:${serviceAccount}`
+    const body = {
+      iss: 'https://kubernetes.default.svc.cluster.local',
+      aud: audiences,
+      jti: randomUUID(),
+      sub: wrong === 'of-a-user' ? serviceAccount : account,
+      'kubernetes.io': { namespace, pod, serviceaccount: { name: serviceAccount } },
+    }
+    const isOwnKind = wrong === 'without-pod' || wrong === 'of-a-user'
+    return makeToken(this.#issuer, body, isOwnKind ? undefined : wrong)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#host[Symbol.asyncDispose]()
+    await this.host[Symbol.asyncDispose]()
     await rm(this.#folder, { recursive: true, force: true })
-  }
-
-  #sign(body: string): string {
-    return createHmac('sha256', this.#key).update(body).digest('base64url')
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
@@ -83,10 +115,12 @@ export class FakeKubernetes implements AsyncDisposable {
   #answer(url: string, body: Buffer): { readonly status: number; readonly body: object } {
     const path = url.split('?', 1)[0] ?? ''
     if (path.endsWith('/tokenreviews')) return { status: 201, body: this.#review(body) }
-    const [, podName] = /^\/api\/v1\/namespaces\/spire\/pods\/(.+)$/.exec(path) ?? []
-    const pod = podName === undefined ? undefined : this.pods.get(podName)
-    if (podName !== undefined && pod) return { status: 200, body: podObject(podName, pod) }
-    const [, nodeName] = /^\/api\/v1\/nodes\/(.+)$/.exec(path) ?? []
+    const [, namespace, podName] =
+      /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)$/.exec(path) ?? []
+    const pod = this.pods.get(`${namespace}/${podName}`)
+    if (namespace && podName && pod)
+      return { status: 200, body: podObject(namespace, podName, pod) }
+    const [, nodeName] = /^\/api\/v1\/nodes\/([^/]+)$/.exec(path) ?? []
     const node = nodeName === undefined ? undefined : this.nodes.get(nodeName)
     if (nodeName !== undefined && node) {
       const metadata = { name: nodeName, uid: node.uid, labels: node.labels }
@@ -100,27 +134,28 @@ export class FakeKubernetes implements AsyncDisposable {
   #review(body: Buffer): object {
     const spec = readSpec(body)
     const wanted = spec.audiences ?? []
-    const claims = this.#verify(spec.token)
-    const audiences = claims?.audiences.filter((one) => wanted.length === 0 || wanted.includes(one))
+    const claims = readToken(this.#issuer, spec.token) as TokenClaims | undefined
+    const audiences = [claims?.aud ?? []]
+      .flat()
+      .filter((one) => wanted.length === 0 || wanted.includes(one))
     const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec }
-    if (!claims || !audiences || audiences.length === 0) {
+    if (!claims || audiences.length === 0) {
       return { ...review, status: { authenticated: false, error: 'invalid bearer token' } }
     }
-    const extra = {
-      'authentication.kubernetes.io/pod-name': [claims.podName],
-      'authentication.kubernetes.io/pod-uid': [claims.podUid],
+    const { pod } = claims['kubernetes.io']
+    const extra = pod && {
+      'authentication.kubernetes.io/pod-name': [pod.name],
+      'authentication.kubernetes.io/pod-uid': [pod.uid],
     }
-    const username = `system:serviceaccount:${claims.namespace}:${claims.serviceAccount}`
-    return { ...review, status: { authenticated: true, audiences, user: { username, extra } } }
+    const user = { username: claims.sub, extra }
+    return { ...review, status: { authenticated: true, audiences, user } }
   }
+}
 
-  #verify(token: string): (TokenClaims & { readonly exp: number }) | undefined {
-    const [body = '', signature = ''] = token.trim().split('.')
-    const [given, right] = [Buffer.from(signature), Buffer.from(this.#sign(body))]
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined
-    const claims = JSON.parse(Buffer.from(body, 'base64url').toString())
-    return claims.exp * 1000 > Date.now() ? claims : undefined
-  }
+interface TokenClaims {
+  readonly aud: string | readonly string[]
+  readonly sub: string
+  readonly 'kubernetes.io': { readonly pod?: { readonly name: string; readonly uid: string } }
 }
 
 interface ReviewSpec {
@@ -158,14 +193,15 @@ function fieldsOf(message: Buffer, wanted: number): readonly Buffer[] {
   return found
 }
 
-function podObject(name: string, { uid, labels, nodeName }: Pod): object {
-  const metadata = { name, namespace: 'spire', uid, labels }
+function podObject(namespace: string, name: string, pod: KubernetesPod): object {
+  const { uid, labels, nodeName, hostIp = '10.0.0.7' } = pod
+  const metadata = { name, namespace, uid, labels }
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata,
     spec: { nodeName },
-    status: { hostIP: '10.0.0.7' },
+    status: { hostIP: hostIp },
   }
 }
 

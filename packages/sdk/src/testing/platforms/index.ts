@@ -1,2 +1,16 @@
-export { FakeGoogle, type GoogleInstance } from './fake-google.ts'
-export { FakeKubernetes, type TokenClaims } from './fake-kubernetes.ts'
+export {
+  FakeGoogle,
+  type GoogleInstance,
+  type WrongGoogleToken,
+  wrongGoogleTokens,
+} from './fake-google.ts'
+export { FakeHost, type HostFault, hostFaults } from './fake-host.ts'
+export {
+  FakeKubernetes,
+  type KubernetesNode,
+  type KubernetesPod,
+  type ServiceAccountClaims,
+  type WrongServiceAccountToken,
+  wrongServiceAccountTokens,
+} from './fake-kubernetes.ts'
+export { type WrongToken, wrongTokens } from './test-token.ts'

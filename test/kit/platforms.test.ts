@@ -1,0 +1,209 @@
+import { nodeAttestorBuiltIns as agentSide } from '@mini-spire/agent/plugins/node-attestor/built-ins'
+import { type Clock, systemClock } from '@mini-spire/runtime/clock'
+import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
+import { parseConfig } from '@mini-spire/runtime/config/parse'
+import { HttpClient } from '@mini-spire/runtime/http/http-client'
+import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import {
+  FakeGoogle,
+  type FakeHost,
+  FakeKubernetes,
+  hostFaults,
+  wrongGoogleTokens,
+  wrongServiceAccountTokens,
+} from '@mini-spire/sdk/testing/platforms'
+import { attestationContext } from '@mini-spire/server/plugins/node-attestor/attestation-context.test-kit'
+import { nodeAttestorBuiltIns as serverSide } from '@mini-spire/server/plugins/node-attestor/built-ins'
+import type { NodeAttestation } from '@mini-spire/server/plugins/node-attestor/node-attestor'
+import { NodeAttestorError } from '@mini-spire/server/plugins/node-attestor/node-attestor-error'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+
+const trustDomain = TrustDomain.parse('example.org')
+const longMs = 600_000
+
+interface Verifier {
+  readonly name: string
+  readonly config: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+async function attest(
+  { name, config, environment = {} }: Verifier,
+  payload: string,
+  clock: Clock = systemClock,
+): Promise<NodeAttestation> {
+  const surroundings = { trustDomain, clock, environment }
+  const attestor = await serverSide.get(name)?.(parseConfig(config), surroundings)
+  if (!attestor) throw new Error(`no ${name}`)
+  return await attestor.attest(Buffer.from(payload), attestationContext())
+}
+
+/** The code of the refusal; a text that is not an attestor's own would be a crash. */
+async function refusal(attempt: Promise<unknown>): Promise<string> {
+  try {
+    await attempt
+  } catch (error) {
+    if (error instanceof NodeAttestorError) return error.code
+    throw error
+  }
+  return 'accepted'
+}
+
+/** Lets an attempt run whose time is up as soon as the host has been asked. */
+async function outOfTime(
+  host: FakeHost,
+  attempt: (clock: Clock) => Promise<unknown>,
+): Promise<string> {
+  const clock = new FakeClock(new Date())
+  const before = host.requests
+  let isOver = false
+  const running = refusal(attempt(clock)).finally(() => {
+    isOver = true
+  })
+  while (!isOver) {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (host.requests > before) clock.advance(longMs)
+  }
+  return await running
+}
+
+describe('the fake Google', () => {
+  let google: FakeGoogle
+  let verifier: Verifier
+  const audience = 'spire-gcp-node-attestor'
+  beforeAll(async () => {
+    google = await FakeGoogle.start({
+      project_id: 'project-1',
+      project_number: 123_456,
+      zone: 'europe-west1-b',
+      instance_id: '4242',
+      instance_name: 'vm-1',
+      instance_creation_timestamp: 1_700_000_000,
+    })
+    const config = 'projectid_allow_list = ["project-1"]'
+    verifier = { name: 'gcp_iit', config, environment: google.environment }
+  })
+  beforeEach(() => {
+    google.wrong = undefined
+    google.metadata.fault = undefined
+    google.certificates.fault = undefined
+  })
+  afterAll(() => google[Symbol.asyncDispose]())
+
+  async function tokenOfMetadata(): Promise<string> {
+    const http = new HttpClient({ environment: {}, clock: systemClock })
+    const config = parseConfig(`identity_token_host = "${google.metadataHost}"`)
+    const attestor = await agentSide.get('gcp_iit')?.(config, { http })
+    const attestation = await attestor?.begin({ signal: AbortSignal.timeout(60_000) })
+    return Buffer.from(attestation?.payload ?? '').toString()
+  }
+
+  it('issues tokens that are accepted', async () => {
+    const { agentId } = await attest(verifier, await tokenOfMetadata())
+    expect(agentId).toBe('spiffe://example.org/spire/agent/gcp_iit/project-1/4242')
+  })
+
+  it.each(wrongGoogleTokens)('issues tokens that are refused: %s', async (wrong) => {
+    const code = await refusal(attest(verifier, google.token(audience, wrong)))
+    expect(code).toMatch(/^ERR_NODE_EVIDENCE_(MALFORMED|REFUSED)$/)
+    google.wrong = wrong
+    const shown = await tokenOfMetadata().catch(() => 'none')
+    expect(await refusal(attest(verifier, shown))).toMatch(/^ERR_NODE_EVIDENCE_/)
+  })
+
+  it.each(hostFaults.filter((fault) => fault !== 'silent'))(
+    'has certificates that cannot be had: %s',
+    async (fault) => {
+      google.certificates.fault = fault
+      const attempt = attest(verifier, google.token(audience))
+      expect(await refusal(attempt)).toBe('ERR_NODE_ATTESTOR_FAILED')
+    },
+  )
+
+  it('has certificates that nobody waits for', async () => {
+    google.certificates.fault = 'silent'
+    const attempt = (clock: Clock): Promise<unknown> =>
+      attest(verifier, google.token(audience), clock)
+    expect(await outOfTime(google.certificates, attempt)).toBe('ERR_NODE_ATTESTOR_FAILED')
+  })
+
+  it.each(['unavailable', 'forbidden', 'empty', 'huge', 'redirect'] as const)(
+    'has a metadata server that issues nothing: %s',
+    async (fault) => {
+      google.metadata.fault = fault
+      await expect(tokenOfMetadata()).rejects.toThrow('unable to retrieve valid identity token: ')
+    },
+  )
+})
+
+describe('the fake Kubernetes', () => {
+  let kubernetes: FakeKubernetes
+  let verifier: Verifier
+  const claims = {
+    namespace: 'spire',
+    serviceAccount: 'spire-agent',
+    podName: 'agent-1',
+    podUid: 'pod-uid',
+    audiences: ['spire-server'],
+  }
+  beforeAll(async () => {
+    kubernetes = await FakeKubernetes.start()
+    const config = `clusters = { "main" = {
+      service_account_allow_list = ["spire:spire-agent"]
+      kube_config_file = "${kubernetes.kubeconfig}"
+    } }`
+    verifier = { name: 'k8s_psat', config }
+  })
+  beforeEach(() => {
+    kubernetes.host.fault = undefined
+    kubernetes.nodes.set('node-1', { uid: 'node-uid', labels: {} })
+    kubernetes.pods.set('spire/agent-1', { uid: 'pod-uid', labels: {}, nodeName: 'node-1' })
+  })
+  afterAll(() => kubernetes[Symbol.asyncDispose]())
+
+  const show = (token: string, clock?: Clock): Promise<NodeAttestation> =>
+    attest(verifier, JSON.stringify({ cluster: 'main', token }), clock)
+
+  it('issues tokens that are accepted', async () => {
+    const { agentId } = await show(kubernetes.token(claims))
+    expect(agentId).toBe('spiffe://example.org/spire/agent/k8s_psat/main/node-uid')
+  })
+
+  it.each(wrongServiceAccountTokens.filter((wrong) => wrong !== 'huge'))(
+    'issues tokens that are refused: %s',
+    async (wrong) => {
+      const code = await refusal(show(kubernetes.token(claims, wrong)))
+      expect(code).toMatch(/^ERR_NODE_(EVIDENCE_REFUSED|ATTESTOR_FAILED)$/)
+    },
+  )
+
+  it.each([
+    ['of another namespace', { ...claims, namespace: 'other' }],
+    ['of another account', { ...claims, serviceAccount: 'other' }],
+    ['of a pod that has gone', { ...claims, podName: 'agent-2' }],
+    ['of an earlier pod of the same name', { ...claims, podUid: 'earlier' }],
+    ['for somebody else', { ...claims, audiences: ['other'] }],
+  ])('issues good tokens that are refused: %s', async (_, other) => {
+    expect(await refusal(show(kubernetes.token(other)))).not.toBe('accepted')
+  })
+
+  it('has nodes that go', async () => {
+    kubernetes.nodes.clear()
+    expect(await refusal(show(kubernetes.token(claims)))).toBe('ERR_NODE_ATTESTOR_FAILED')
+  })
+
+  it.each(hostFaults.filter((fault) => fault !== 'silent'))(
+    'has an API server that misbehaves: %s',
+    async (fault) => {
+      kubernetes.host.fault = fault
+      const code = await refusal(show(kubernetes.token(claims)))
+      expect(code).toMatch(/^ERR_NODE_(EVIDENCE_REFUSED|ATTESTOR_FAILED)$/)
+    },
+  )
+
+  it('has an API server that nobody waits for', async () => {
+    kubernetes.host.fault = 'silent'
+    const attempt = (clock: Clock): Promise<unknown> => show(kubernetes.token(claims), clock)
+    expect(await outOfTime(kubernetes.host, attempt)).toBe('ERR_NODE_ATTESTOR_FAILED')
+  })
+})
