@@ -1,4 +1,7 @@
+import { copyFileSync } from 'node:fs'
 import { nodeAttestorBuiltIns as agentSide } from '@mini-spire/agent/plugins/node-attestor/built-ins'
+import { readK8sConfig } from '@mini-spire/agent/plugins/workload-attestor/k8s/k8s-config'
+import { Kubelet } from '@mini-spire/agent/plugins/workload-attestor/k8s/kubelet'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
@@ -7,6 +10,7 @@ import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import {
   FakeGoogle,
   type FakeHost,
+  FakeKubelet,
   FakeKubernetes,
   hostFaults,
   wrongGoogleTokens,
@@ -205,5 +209,87 @@ describe('the fake Kubernetes', () => {
     kubernetes.host.fault = 'silent'
     const attempt = (clock: Clock): Promise<unknown> => show(kubernetes.token(claims), clock)
     expect(await outOfTime(kubernetes.host, attempt)).toBe('ERR_NODE_ATTESTOR_FAILED')
+  })
+})
+
+describe('the fake kubelet', () => {
+  let kubelet: FakeKubelet
+  const container = 'a'.repeat(64)
+  beforeAll(async () => {
+    kubelet = await FakeKubelet.start()
+    kubelet.pods.push({
+      uid: 'pod-uid',
+      name: 'web-1',
+      namespace: 'shop',
+      serviceAccount: 'seller',
+      nodeName: 'node-1',
+      labels: { app: 'web' },
+      owners: [{ kind: 'StatefulSet', name: 'web', uid: 'owner-uid' }],
+      containers: [{ name: 'app', id: container, image: 'web:1', imageId: 'web@sha256:12' }],
+      initContainers: [{ name: 'init', image: 'init:1' }],
+    })
+  })
+  beforeEach(() => {
+    kubelet.secure.fault = undefined
+    kubelet.readOnly.fault = undefined
+  })
+  afterAll(() => kubelet[Symbol.asyncDispose]())
+
+  async function fetchPods(config: string, clock: Clock = systemClock): Promise<unknown> {
+    const { kubelet: options } = readK8sConfig(parseConfig(config), {})
+    if (!options) throw new Error('no kubelet is configured')
+    const http = new HttpClient({ environment: {}, clock })
+    const client = await Kubelet.open({ ...options, http, clock })
+    return [...(await client.fetchPods()).values()]
+  }
+  const secure = (): string => `kubelet_secure_port = ${kubelet.secure.port}
+    kubelet_ca_path = "${kubelet.caPath}" token_path = "${kubelet.tokenPath}"`
+  const readOnly = (): string => `kubelet_read_only_port = ${kubelet.readOnly.port}`
+
+  it.each([
+    ['with TLS and a token', secure],
+    ['without either', readOnly],
+  ])('tells its pods %s', async (_, config) => {
+    expect(await fetchPods(config())).toEqual([
+      {
+        uid: 'pod-uid',
+        name: 'web-1',
+        namespace: 'shop',
+        serviceAccount: 'seller',
+        nodeName: 'node-1',
+        labels: new Map([['app', 'web']]),
+        owners: [{ kind: 'StatefulSet', name: 'web', uid: 'owner-uid' }],
+        containers: [
+          { name: 'app', containerId: container, image: 'web:1', imageId: 'web@sha256:12' },
+        ],
+        initContainers: [{ name: 'init', containerId: '', image: 'init:1', imageId: 'init:1' }],
+      },
+    ])
+  })
+
+  it('tells nothing to who has no token, or an earlier one', async () => {
+    const anonymous = `kubelet_secure_port = ${kubelet.secure.port}
+      kubelet_ca_path = "${kubelet.caPath}" use_anonymous_authentication = true`
+    const refused = 'unexpected status code on pods response: 401 Unauthorized'
+    await expect(fetchPods(anonymous)).rejects.toThrow(refused)
+    const earlier = `${kubelet.tokenPath}.earlier`
+    copyFileSync(kubelet.tokenPath, earlier)
+    await kubelet.rotateToken()
+    await expect(fetchPods(secure().replace(kubelet.tokenPath, earlier))).rejects.toThrow(refused)
+    expect(await fetchPods(secure())).toHaveLength(1)
+  })
+
+  it('is not trusted by who trusts another authority', async () => {
+    await using other = await FakeKubelet.start()
+    const config = secure().replace(kubelet.caPath, other.caPath)
+    await expect(fetchPods(config)).rejects.toThrow('unknown authority')
+  })
+
+  it.each(hostFaults.filter((fault) => fault !== 'silent'))('misbehaves: %s', async (fault) => {
+    kubelet.secure.fault = fault
+    kubelet.readOnly.fault = fault
+    for (const config of [secure(), readOnly()]) {
+      await expect(fetchPods(config)).rejects.toThrow(/unexpected status code|JSON|more than/)
+    }
   })
 })

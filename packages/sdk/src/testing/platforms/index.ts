@@ -5,6 +5,7 @@ export {
   wrongGoogleTokens,
 } from './fake-google.ts'
 export { FakeHost, type HostFault, hostFaults } from './fake-host.ts'
+export { FakeKubelet, type KubeletContainer, type KubeletPod } from './fake-kubelet.ts'
 export {
   FakeKubernetes,
   type KubernetesNode,
