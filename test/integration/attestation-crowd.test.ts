@@ -1,5 +1,6 @@
 import { nodeAttestorBuiltIns } from '@mini-spire/agent/plugins/node-attestor/built-ins'
 import type { NodeAttestation } from '@mini-spire/agent/plugins/node-attestor/node-attestor'
+import { X509PopAttestor } from '@mini-spire/agent/plugins/node-attestor/x509-pop/x509-pop'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { readPlugins } from '@mini-spire/runtime/config/read-plugins'
@@ -10,6 +11,7 @@ import { loopbackAddress, makeCsrKit } from '../bench/agents.ts'
 import { WireClient } from '../bench/grpc-wire.ts'
 import { attestOver } from '../kit/attest-over.ts'
 import { ServerDeployment } from '../kit/deployment.ts'
+import { makeNodeCertificate } from '../kit/node-certificate.ts'
 import { evidenceKinds } from '../kit/node-evidence.ts'
 import { Scene } from '../kit/processes.ts'
 
@@ -28,7 +30,46 @@ async function beginAttestation(plugins: string): Promise<NodeAttestation> {
   return await attestor.begin({ signal: new AbortController().signal })
 }
 
-describe.each(evidenceKinds)('one piece of evidence by $name', (kind) => {
+/** An attestor, and what one machine shows to it. */
+interface Crowd {
+  readonly name: string
+  readonly isMissing: () => boolean
+  readonly make: (scene: Scene) => Promise<{
+    readonly server: string
+    readonly serverEnvironment?: Readonly<Record<string, string>>
+    readonly begin: () => Promise<NodeAttestation>
+  }>
+}
+
+const crowds: readonly Crowd[] = [
+  ...evidenceKinds.map(
+    ({ name, isMissing, make }): Crowd => ({
+      name,
+      isMissing,
+      make: async (scene) => {
+        const evidence = await make(scene)
+        return { ...evidence, begin: () => beginAttestation(evidence.agent) }
+      },
+    }),
+  ),
+  { name: 'x509pop', isMissing: () => false, make: x509Pop },
+]
+
+async function x509Pop(scene: Scene): ReturnType<Crowd['make']> {
+  const { ca, certificate, key } = makeNodeCertificate(scene.folder, 'node')
+  const attestor = await X509PopAttestor.create({
+    kind: 'files',
+    privateKeyPath: key,
+    certificatePath: certificate,
+    intermediatesPath: '',
+  })
+  return {
+    server: `NodeAttestor "x509pop" { plugin_data { ca_bundle_path = "${ca}" } }`,
+    begin: () => attestor.begin({ signal: new AbortController().signal }),
+  }
+}
+
+describe.each(crowds)('one piece of evidence by $name', (kind) => {
   const title = `makes one agent of ${attempts} attempts at once, and answers as many as the rules allow [gate 4]`
   it.skipIf(kind.isMissing())(title, async () => {
     await using scene = new Scene()
@@ -39,7 +80,7 @@ describe.each(evidenceKinds)('one piece of evidence by $name', (kind) => {
       ...(evidence.serverEnvironment && { env: evidence.serverEnvironment }),
     })
     const { csr } = makeCsrKit(scene.folder, server.trustDomain)
-    const shown = await beginAttestation(evidence.agent)
+    const shown = await evidence.begin()
     const turns = new Turns()
     const answer = (challenge: Uint8Array): Promise<Uint8Array> =>
       turns.run(() => shown.answer(challenge))
