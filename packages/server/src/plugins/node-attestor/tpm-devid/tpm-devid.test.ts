@@ -346,6 +346,15 @@ describe('tpm_devid refuses a TPM', () => {
     ])
   })
 
+  it('whose endorsement key has another exponent', async () => {
+    const area = Buffer.from(machine.endorsement.area)
+    area.writeUInt32BE(3, area.length - 256 - 2 - 4)
+    expect(await refusal({ ...machine, endorsement: { ...machine.endorsement, area } })).toEqual([
+      'ERR_NODE_EVIDENCE_MALFORMED',
+      `${differs}exponent mismatch`,
+    ])
+  })
+
   it('whose endorsement key is of another kind', async () => {
     const curve = makeSoftKey({ ...endorsement, kind: 'ecc' })
     const certificate = { ...machine, endorsementCertificate: certifyTpm(curve) }
