@@ -1,6 +1,12 @@
 import { setTimeout as later } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { ExchangeError, WebIdentityCredentials, type WebIdentityOptions } from '@mini-spire/sdk/aws'
+import {
+  ExchangeError,
+  type JwtSvidSource,
+  WebIdentityCredentials,
+  type WebIdentityOptions,
+} from '@mini-spire/sdk/aws'
+import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { credentialsXml, FakeSts } from '../kit/fake-sts.ts'
 import { TokenScene } from '../kit/token-scene.ts'
@@ -113,6 +119,33 @@ describe('AWS credentials for a JWT-SVID', () => {
     expect(sts.seen).toHaveLength(0)
   })
 
+  it.each([
+    { what: 'for another audience', tokens: { claims: { aud: ['other'] } }, options: {} },
+    {
+      what: 'of another identity than was asked for',
+      tokens: {},
+      options: { subject: SpiffeId.parse('spiffe://example.org/web') },
+    },
+  ])('are not even asked for when the agent gives a token $what', async (row) => {
+    scene.tokens = row.tokens
+    expect(await failureOf(row.options)).toMatchObject({ code: 'ERR_EXCHANGE_SUBJECT' })
+    expect(sts.seen).toHaveLength(0)
+  })
+
+  it('are for the identity that is named', async () => {
+    const asked: unknown[] = []
+    const subject = SpiffeId.parse('spiffe://example.org/web/db')
+    const svids: JwtSvidSource = {
+      fetchJwtSvid: (request) => {
+        asked.push(request)
+        return scene.svids.fetchJwtSvid(request)
+      },
+    }
+    using aws = credentials({ svids, subject })
+    await aws.provider()
+    expect(asked).toEqual([{ audience: [audience], subject }])
+  })
+
   it('are not even asked for with a token that is for others too', async () => {
     scene.tokens = { claims: { aud: [audience, 'other'] } }
     expect(await failureOf()).toMatchObject({ code: 'ERR_EXCHANGE_SUBJECT' })
@@ -153,7 +186,11 @@ describe('AWS credentials for a JWT-SVID', () => {
       body: credentialsXml('2020-01-01T00:00:00Z'),
       code: 'ERR_EXCHANGE_EXPIRED',
     },
-    { what: 'more than is read', body: Buffer.alloc(300_000, 'a'), code: 'ERR_EXCHANGE_ANSWER' },
+    {
+      what: 'more than is read',
+      body: `${good}${' '.repeat(300_000)}`,
+      code: 'ERR_EXCHANGE_ANSWER',
+    },
     { what: '403', status: 403, body: '<Code>MadeUp</Code>', code: 'ERR_EXCHANGE_REFUSED' },
     { what: '429', status: 429, body: '', code: 'ERR_EXCHANGE_UNAVAILABLE' },
     { what: '500', status: 500, body: '<Code>Throttling</Code>', code: 'ERR_EXCHANGE_UNAVAILABLE' },
@@ -202,6 +239,9 @@ describe('AWS credentials for a JWT-SVID', () => {
     { durationSeconds: 1e9 },
     { endpoint: 'http://sts.example.com/' },
     { endpoint: 'https://user:secret@sts.example.com/' },
+    { endpoint: 'https://user@sts.example.com/' },
+    { endpoint: 'https://:secret@sts.example.com/' },
+    { endpoint: 'https://sts.example.com/#here' },
     { endpoint: 'sts' },
   ])('are refused with an option that cannot be: %j', (options) => {
     expect(() => credentials(options)).toThrow(

@@ -66,6 +66,7 @@ describe('a token of Vault for a JWT-SVID', () => {
     expect(one?.token).toMatch(/^[0-9a-f-]{36}$/)
     expect(other).toBe(one)
     expect(paths()).toEqual(['auth/jwt/login'])
+    expect(vault.calls[0]?.isMarked).toBe(true)
     expect(Object.keys(vault.calls[0]?.body ?? {}).sort()).toEqual(['jwt', 'role'])
     expect(`${inspect(one)}${JSON.stringify(one)}`).not.toContain(one?.token)
   })

@@ -30,6 +30,8 @@ export interface SeenCall {
   readonly path: string
   readonly body: Readonly<Record<string, string>>
   readonly token: string | undefined
+  /** Whether it said that it is meant for Vault, as agents of Vault's may ask. */
+  readonly isMarked: boolean
 }
 
 interface Reply {
@@ -119,7 +121,8 @@ export class FakeVault {
     const { method = '', url = '', headers } = request
     const path = url.replace('/v1/', '')
     const token = headers['x-vault-token']?.toString()
-    this.calls.push({ method, path, body, token })
+    const isMarked = headers['x-vault-request'] === 'true'
+    this.calls.push({ method, path, body, token, isMarked })
     const instead = this.instead.shift()
     if (instead) return instead
     const { namespace = '' } = this.#options

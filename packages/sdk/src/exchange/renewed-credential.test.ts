@@ -97,6 +97,13 @@ describe('a credential that is renewed', () => {
     clock.advance(4000)
     await settle()
     expect(await credential.get()).toMatchObject({ number: 6 })
+
+    state.go = () => Promise.reject(failure)
+    clock.advance(hourMs * 0.55)
+    await settle()
+    clock.advance(1000)
+    await settle()
+    expect(state.fetches).toBe(8)
   })
 
   it('is not given out once it has ended: callers get the error, and the next one asks again', async () => {
