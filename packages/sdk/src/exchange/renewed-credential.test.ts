@@ -106,6 +106,20 @@ describe('a credential that is renewed', () => {
     expect(state.fetches).toBe(8)
   })
 
+  it('says once that a renewal failed, however many asked meanwhile', async () => {
+    const { credential, state, clock, errors } = scene()
+    await credential.get()
+    await credential.get()
+    let fail = (_: Error): void => {}
+    state.go = () => new Promise((_, reject) => (fail = reject))
+    clock.advance(hourMs * 0.55)
+    await settle()
+    await Promise.all(Array.from({ length: 10 }, () => credential.get()))
+    fail(new Error('away'))
+    await settle()
+    expect(errors).toHaveLength(1)
+  })
+
   it('is not given out once it has ended: callers get the error, and the next one asks again', async () => {
     const { credential, state, clock } = scene()
     await credential.get()

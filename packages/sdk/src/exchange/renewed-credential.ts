@@ -87,7 +87,8 @@ export class RenewedCredential<Credential extends Expiring> implements Disposabl
     const held = this.#findGood()
     if (!held) return await waited(this.#renew(), signal)
     // A timer that came while nobody wanted the credential has passed; this caller makes up for it.
-    if (this.#clock.nowMs() >= held.renewAtMs && !this.#timer) this.#renewBehind()
+    const isDue = this.#clock.nowMs() >= held.renewAtMs
+    if (isDue && !this.#timer && !this.#renewing) this.#renewBehind()
     return held.value
   }
 
