@@ -63,12 +63,12 @@ describe('SVIDs of a real server and agent, exchanged', () => {
     chmodSync(path, 0o755)
     return path
   }
-  const tokenFile = async (audience: string, name: string): Promise<string> => {
+  const tokenFile = async (audience: string, name: string) => {
     const path = served.scene.path(name)
     const args = ['token-file', '--audience', audience, '--path', path]
-    served.scene.start(program, [...args, '--socket', served.agent.address])
+    const daemon = served.scene.start(program, [...args, '--socket', served.agent.address])
     await expect.poll(() => tokenIn(path), { timeout: 30_000 }).not.toBe('')
-    return path
+    return { path, daemon }
   }
 
   it('are credentials of AWS', async () => {
@@ -96,7 +96,7 @@ describe('SVIDs of a real server and agent, exchanged', () => {
 
   it("are credentials of AWS, by the SDK's own exchange of a token file", async () => {
     const { endpoint } = await sts()
-    const webIdentityTokenFile = await tokenFile('sts.amazonaws.com', 'aws-token')
+    const { path: webIdentityTokenFile } = await tokenFile('sts.amazonaws.com', 'aws-token')
     const clientConfig = { region: 'eu-central-1', endpoint }
     const options = { webIdentityTokenFile, roleArn, roleSessionName: 'web', clientConfig }
     expect(await fromTokenFile(options)()).toHaveProperty('accessKeyId', 'ASIAEXAMPLE')
@@ -128,13 +128,20 @@ describe('SVIDs of a real server and agent, exchanged', () => {
     const credential = new WorkloadIdentityCredential({
       tenantId,
       clientId,
-      tokenFilePath: await tokenFile(audience, 'azure-token'),
+      tokenFilePath: (await tokenFile(audience, 'azure-token')).path,
       authorityHost: entra.authority,
       disableInstanceDiscovery: true,
       tlsOptions: { ca: entra.tlsRoot },
     })
     const { token } = await credential.getToken('https://storage.azure.com/.default')
     expect(token).toBe('azure-token')
+  })
+
+  it('are kept in a file until the program is told to stop, and it says nothing', async () => {
+    const { path, daemon } = await tokenFile('anybody', 'token')
+    expect(await daemon.stop()).toBe(0)
+    expect(daemon.output).toBe('')
+    expect(tokenIn(path)).toMatch(/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/)
   })
 
   it('are what a kubeconfig asks for, as a token and as a certificate', async () => {
