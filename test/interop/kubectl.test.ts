@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls'
 import { issue, type NamedCertificate } from '@mini-spire/runtime/http/http.test-kit'
 import { JwtSource, X509Source } from '@mini-spire/sdk/workload-api'
 import { pemEncode } from '@mini-spire/sdk/x509'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { DiscoveryServer } from '../kit/discovery-server.ts'
 import { hasProgram, missingPeer } from '../kit/peers.ts'
 import { type Finished, finishProgram } from '../kit/processes.ts'
@@ -38,7 +38,7 @@ describe.skipIf(isMissing())('kubectl', () => {
     keys = await JwtSource.create({ address: served.agent.address })
     served.register('/named', '-dns', 'alice')
     await using x509 = await X509Source.create({ address: served.agent.address })
-    await expect.poll(() => x509.getX509Svids().length, { timeout: 30_000 }).toBe(2)
+    await vi.waitFor(() => expect(x509.getX509Svids()).toHaveLength(2), 30_000)
     const { authorities = [] } = x509.findX509Bundle(served.trustDomain) ?? {}
     const ca = authorities.map(({ raw }) => pemEncode('CERTIFICATE', raw)).join('')
     tls = await issue('localhost')
