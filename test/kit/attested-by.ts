@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import { AgentDeployment, ServerDeployment } from './deployment.ts'
 import type { EvidenceKind } from './node-evidence.ts'
 import { type Program, Scene } from './processes.ts'
+import { withRoot } from './program-roots.ts'
 
 /** Starts a server and an agent that attests by this kind of evidence, and looks at what came of it. */
 export async function expectAttested(
@@ -11,8 +12,9 @@ export async function expectAttested(
   await using scene = new Scene()
   const evidence = await kind.make(scene)
   const folder = scene.makeFolder('plugins')
+  const { builtInRoot, agentEnvironment } = evidence
   const server = await ServerDeployment.start(scene, {
-    program: programs.server,
+    program: builtInRoot ? withRoot(scene, programs.server, builtInRoot) : programs.server,
     ...(evidence.serverEnvironment && { env: evidence.serverEnvironment }),
     plugins: `
     DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${folder}/db" } }
@@ -22,6 +24,7 @@ export async function expectAttested(
   await AgentDeployment.start(scene, server, {
     program: programs.agent,
     args: [],
+    ...(agentEnvironment && { env: agentEnvironment }),
     plugins: `
     KeyManager "memory" { plugin_data {} }
     WorkloadAttestor "unix" { plugin_data {} }

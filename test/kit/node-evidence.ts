@@ -3,6 +3,7 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { FakeGoogle, FakeKubernetes } from '@mini-spire/sdk/testing/platforms'
 import { publishedDocuments } from '../vectors/aws-iid/published-documents.ts'
+import { azureImds, azureMsi } from './azure-evidence.ts'
 import { FakeInstanceMetadata } from './fake-instance-metadata.ts'
 import { startMoto } from './moto.ts'
 import { hasProgram, isPythonMissing, missingPeer, pythonPeer } from './peers.ts'
@@ -17,6 +18,10 @@ export interface NodeEvidence {
   readonly agent: string
   /** Further environment of the server. */
   readonly serverEnvironment?: Readonly<Record<string, string>>
+  /** Further environment of the agent. */
+  readonly agentEnvironment?: Readonly<Record<string, string>>
+  /** The certificate that stands for one that a server of somebody else was built with, PEM. */
+  readonly builtInRoot?: { readonly builtIn: string; readonly other: string }
   /** The agent ID that comes of it. */
   readonly agentId: RegExp
   /** Selectors that the agent gets, `type:value`; sorted. */
@@ -25,7 +30,10 @@ export interface NodeEvidence {
 
 /** An attestor whose evidence can be made on this machine. */
 export interface EvidenceKind {
+  /** The attestor. */
   readonly name: string
+  /** What is attested, where the attestor knows several kinds. */
+  readonly of?: string
   readonly isMissing: () => boolean
   /** Installs what it needs, once for all tests: that may take minutes. */
   readonly prepare?: () => Promise<unknown>
@@ -35,12 +43,29 @@ export interface EvidenceKind {
 /** The attestors whose evidence a test can make: of no cloud, or of one that can be played. */
 export const evidenceKinds: readonly EvidenceKind[] = [
   { name: 'aws_iid', isMissing: isPythonMissing, prepare: pythonPeer, make: awsIid },
+  {
+    name: 'azure_imds',
+    isMissing: () => false,
+    make: async (scene) => (await azureImds(scene)).evidence,
+  },
+  {
+    name: 'azure_imds',
+    of: 'a scale set',
+    isMissing: () => false,
+    make: async (scene) => (await azureImds(scene, 'set-1')).evidence,
+  },
+  { name: 'azure_msi', isMissing: () => false, make: azureMsi },
   { name: 'gcp_iit', isMissing: () => false, make: gcpIit },
   { name: 'http_challenge', isMissing: () => false, make: httpChallenge },
   { name: 'k8s_psat', isMissing: () => false, make: k8sPsat },
   { name: 'sshpop', isMissing: isOpenSshMissing, make: sshPop },
   { name: 'tpm_devid', isMissing: isSwtpmMissing, make: tpmDevId },
 ]
+
+/** A kind with its title. */
+export function titled(kind: EvidenceKind): readonly [string, EvidenceKind] {
+  return [kind.of === undefined ? kind.name : `${kind.name} of ${kind.of}`, kind]
+}
 
 function isOpenSshMissing(): boolean {
   if (hasProgram('sh', '-c', 'command -v ssh-keygen')) return false

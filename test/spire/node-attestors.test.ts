@@ -1,10 +1,12 @@
 import { beforeAll, describe, it } from 'vitest'
 import { expectAttested } from '../kit/attested-by.ts'
-import { evidenceKinds } from '../kit/node-evidence.ts'
-import { isSpireMissing, pairings } from './programs.ts'
+import { evidenceKinds, titled } from '../kit/node-evidence.ts'
+import { ours } from '../kit/processes.ts'
+import { expectDocumentsRefused } from '../kit/refused-documents.ts'
+import { isSpireMissing, pairings, spire } from './programs.ts'
 
 describe.skipIf(isSpireMissing())('node attestation', () => {
-  describe.each(evidenceKinds)('by $name', (kind) => {
+  describe.each(evidenceKinds.map(titled))('by %s', (_title, kind) => {
     const isMissing = kind.isMissing()
     beforeAll(async () => {
       if (!isMissing) await kind.prepare?.()
@@ -12,5 +14,9 @@ describe.skipIf(isSpireMissing())('node attestation', () => {
     it.skipIf(isMissing).each(pairings())('%s', async (_, server, agent) => {
       await expectAttested(kind, { server, agent })
     })
+  })
+
+  it("SPIRE's server says the same of documents of Azure that have something wrong", async () => {
+    await expectDocumentsRefused({ server: spire?.server ?? ours.server, agent: ours.agent })
   })
 })

@@ -1,11 +1,13 @@
+import { readFileSync } from 'node:fs'
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
+import { osErrorText } from '@mini-spire/runtime/os-error'
 import { type Certificate, parseCertificate, pemDecode } from '@mini-spire/sdk/x509'
 import { AgentPathTemplate } from '../agent-path-template.ts'
-import { misconfigured } from '../attestor-errors.ts'
+import { misconfigured, wrapping } from '../attestor-errors.ts'
 import type { AzureApplication } from '../azure-credentials.ts'
 import { AttestedDocuments } from './attested-document.ts'
 import type { AzureImdsOptions } from './azure-imds.ts'
@@ -35,6 +37,7 @@ const schema = {
   },
   agent_path_template: { type: 'string' },
   allowed_metadata_domains: { type: 'strings' },
+  trust_bundle_path: { type: 'string' },
 } as const
 
 const defaultTemplate = '/{{ .PluginName }}/{{ .TenantID }}/{{ .SubscriptionID }}/{{ .VMID }}'
@@ -58,7 +61,7 @@ export function readAzureImdsConfig(
   data: Node | undefined,
   surroundings: AzureImdsSurroundings,
 ): Omit<AzureImdsOptions, 'trustDomain'> {
-  const { roots = microsoftRoots, http, clock } = surroundings
+  const { http, clock } = surroundings
   const config = decodeSection(schema, data)
   if (config.tenants.size === 0) throw misconfigured('configuration must have at least one tenant')
   const tenants = new Map<string, AzureTenant>()
@@ -75,13 +78,15 @@ export function readAzureImdsConfig(
     )
   }
   const domains = config.allowed_metadata_domains
+  const { roots = microsoftRoots } = surroundings
+  const path = config.trust_bundle_path
   return {
     tenants,
     agentPathTemplate: readTemplate(config.agent_path_template || defaultTemplate),
     documents: new AttestedDocuments({
       clock,
       issuers: new MicrosoftIssuers({ http, clock }),
-      roots: roots.flatMap(readRoots),
+      roots: [...roots.flatMap(readRoots), ...(path === '' ? [] : readTrustBundle(path))],
       metadataDomains: domains.length > 0 ? domains : defaultMetadataDomains,
     }),
   }
@@ -128,6 +133,22 @@ function readTemplate(text: string): AgentPathTemplate {
     return AgentPathTemplate.parse(text)
   } catch (cause) {
     throw misconfigured(`failed to parse agent path template: ${quoteGo(text)}`, cause)
+  }
+}
+
+/** Roots beside Microsoft's: a key of SPIRE's releases after 1.15.3. */
+function readTrustBundle(path: string): readonly Certificate[] {
+  const what = `unable to read trust bundle ${quoteGo(path)}`
+  const found = wrapping(misconfigured, what, () => readRoots(readText(path)))
+  if (found.length > 0 && found.every((one) => one.isCa)) return found
+  throw misconfigured(`trust bundle ${quoteGo(path)} must hold certificates of authorities only`)
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new Error(osErrorText('open', path, cause), { cause })
   }
 }
 

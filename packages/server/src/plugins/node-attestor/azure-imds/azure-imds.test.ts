@@ -5,6 +5,7 @@ import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { pemEncode } from '@mini-spire/sdk/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
 import { type CloudAnswer, FakeCloud } from '../fake-cloud.test-kit.ts'
@@ -13,6 +14,7 @@ import { makeSignedData } from '../signed-data.test-kit.ts'
 import { attestedContent, TestAzureChain, testIssuerUrl } from './attested-document.test-kit.ts'
 import { AzureImdsAttestor } from './azure-imds.ts'
 import { readAzureImdsConfig } from './azure-imds-config.ts'
+import { microsoftRoots } from './microsoft-roots.data.ts'
 
 const clock = new FakeClock()
 const now = clock.now()
@@ -721,6 +723,34 @@ describe('the configuration of azure_imds', () => {
     [`${tenant('')} agent_path_template = "{{"`, 'failed to parse agent path template: "{{"'],
   ])('is refused: %s', (config, message) => {
     expect(() => attestor({ config })).toThrow(error('ERR_NODE_ATTESTOR_CONFIG', message))
+  })
+
+  it('may name roots beside Microsoft’s', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'azure-imds-'))
+    const path = join(folder, 'roots.pem')
+    const config = `${usualConfig} trust_bundle_path = "${path}"`
+    try {
+      expect(() => attestor({ config })).toThrow(
+        error(
+          'ERR_NODE_ATTESTOR_CONFIG',
+          `unable to read trust bundle "${path}": open ${path}: no such file or directory`,
+        ),
+      )
+      writeFileSync(path, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
+      expect(() => attestor({ config })).toThrow(
+        error('ERR_NODE_ATTESTOR_CONFIG', `unable to read trust bundle "${path}": `),
+      )
+      for (const text of ['', pemEncode('CERTIFICATE', chain.signer.certificate)]) {
+        writeFileSync(path, text)
+        expect(() => attestor({ config })).toThrow(
+          `trust bundle "${path}" must hold certificates of authorities only`,
+        )
+      }
+      writeFileSync(path, chain.rootPem)
+      expect(await attest({}, { config, roots: microsoftRoots })).toMatchObject({ agentId })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   it('has roots of Microsoft, and asks nobody', async () => {

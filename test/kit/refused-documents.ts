@@ -1,0 +1,64 @@
+import { expect } from 'vitest'
+import { azureImds } from './azure-evidence.ts'
+import { AgentDeployment, ServerDeployment } from './deployment.ts'
+import type { WrongDocument } from './fake-azure.ts'
+import { type Programs, Scene } from './processes.ts'
+import { withRoot } from './program-roots.ts'
+
+const chain = 'certificate chain validation failed: '
+/** What an agent is told of each wrong document. */
+const reasons: Readonly<Record<WrongDocument, string>> = {
+  'foreign root': chain,
+  'expired signer': chain,
+  'name of another': 'signing certificate validation failed: certificate does not have any valid',
+  'purpose of another': chain,
+  'other signer in the bag': chain,
+  'second signer': 'expected exactly one signer certificate in PKCS7 signature',
+  'old nonce': 'nonce mismatch',
+  'changed content': 'signature verification failed: ',
+}
+
+/** Starts a server, and agents with documents of which each has something wrong; then one with a good one, and that again. */
+export async function expectDocumentsRefused(programs: Programs): Promise<void> {
+  await using scene = new Scene()
+  const { azure, evidence } = await azureImds(scene)
+  const { builtInRoot, serverEnvironment, agentEnvironment } = evidence
+  const folder = scene.makeFolder('plugins')
+  const server = await ServerDeployment.start(scene, {
+    program: builtInRoot ? withRoot(scene, programs.server, builtInRoot) : programs.server,
+    ...(serverEnvironment && { env: serverEnvironment }),
+    plugins: `
+    DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${folder}/db" } }
+    KeyManager "memory" { plugin_data {} }
+    ${evidence.server}`,
+    settings: 'ratelimit = { attestation = false }',
+  })
+  const attest = (name: string): Promise<AgentDeployment> =>
+    AgentDeployment.start(scene, server, {
+      name,
+      program: programs.agent,
+      args: [],
+      ...(agentEnvironment && { env: agentEnvironment }),
+      plugins: `
+      KeyManager "memory" { plugin_data {} }
+      WorkloadAttestor "unix" { plugin_data {} }
+      ${evidence.agent}`,
+    })
+  for (const [index, [wrong, reason]] of Object.entries(reasons).entries()) {
+    azure.wrongDocument = wrong as WrongDocument
+    await expect(attest(`agent-${index}`), wrong).rejects.toThrow(
+      new RegExp(`InvalidArgument desc = nodeattestor\\(azure_imds\\): .*${reason}`),
+    )
+  }
+  expect(agentCount(server)).toBe(0)
+  azure.wrongDocument = undefined
+  await attest('good')
+  await expect(attest('again')).rejects.toThrow(
+    'attestation data has already been used to attest an agent',
+  )
+  expect(agentCount(server)).toBe(1)
+}
+
+function agentCount(server: ServerDeployment): number {
+  return JSON.parse(server.must('agent', 'list', '-output', 'json')).agents.length
+}
