@@ -169,9 +169,18 @@ export class AgentDeployment {
     server: ServerDeployment,
     options: DeploymentOptions & { readonly args?: readonly string[] } = {},
   ): Promise<AgentDeployment> {
-    const made = new AgentDeployment(scene, server, options)
+    const made = AgentDeployment.prepare(scene, server, options)
     await made.restart(options.args ?? ['-joinToken', server.token()])
     return made
+  }
+
+  /** Writes the configuration only; {@link AgentDeployment.begin} and {@link AgentDeployment.restart} start the agent. */
+  static prepare(
+    scene: Scene,
+    server: ServerDeployment,
+    options: DeploymentOptions = {},
+  ): AgentDeployment {
+    return new AgentDeployment(scene, server, options)
   }
 
   get daemon(): Daemon {
@@ -185,11 +194,17 @@ export class AgentDeployment {
 
   /** Starts the agent (again), perhaps as another program, and waits until it serves the Workload API. */
   async restart(args: readonly string[] = [], program?: Program): Promise<void> {
+    const daemon = this.begin(args, program)
+    await daemon.waitFor('Starting agent APIs', { timeoutMs: 60_000 })
+    await untilHealthy(program ?? this.#options.program ?? ours.agent, this.socket, daemon)
+  }
+
+  /** Starts the agent (again), whatever comes of it. */
+  begin(args: readonly string[] = [], program?: Program): Daemon {
     const chosen = program ?? this.#options.program ?? ours.agent
     const options = this.#options.env ? { env: this.#options.env } : {}
     this.#daemon = this.scene.start(chosen, ['run', '-config', this.config, ...args], options)
-    await this.#daemon.waitFor('Starting agent APIs', { timeoutMs: 60_000 })
-    await untilHealthy(chosen, this.socket, this.#daemon)
+    return this.#daemon
   }
 
   /** Runs a command against this agent's public socket. */

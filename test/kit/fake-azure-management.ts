@@ -32,17 +32,20 @@ export function answerManagement(machine: FakeAzureMachine): RequestListener {
       ],
     },
   }
-  return async (request, response) => {
-    if (request.headers.authorization !== `Bearer ${managementToken}`) {
-      response.writeHead(401).end()
-      return
-    }
+  const pageOf = async (request: IncomingMessage): Promise<object | undefined> => {
     const { pathname } = new URL(request.url ?? '/', 'https://management.azure.com')
-    const page = pathname.endsWith('/Microsoft.ResourceGraph/resources')
-      ? graphAnswer(JSON.parse(await bodyOf(request)), machine, card)
-      : pages[pathname]
-    if (page) response.setHeader('content-type', 'application/json').end(JSON.stringify(page))
-    else response.writeHead(404).end('{}')
+    if (!pathname.endsWith('/Microsoft.ResourceGraph/resources')) return pages[pathname]
+    return graphAnswer(JSON.parse(await bodyOf(request)), machine, card)
+  }
+  return (request, response) => {
+    const end = (status: number, page: object = {}): void => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(page))
+    }
+    if (request.headers.authorization !== `Bearer ${managementToken}`) return end(401)
+    pageOf(request).then(
+      (page) => end(page ? 200 : 404, page),
+      () => end(400),
+    )
   }
 }
 

@@ -1,9 +1,8 @@
 import { beforeAll, describe, it } from 'vitest'
 import { expectAttested } from '../kit/attested-by.ts'
 import { evidenceKinds, titled } from '../kit/node-evidence.ts'
-import { ours } from '../kit/processes.ts'
 import { expectDocumentsRefused } from '../kit/refused-documents.ts'
-import { isSpireMissing, pairings, spire } from './programs.ts'
+import { isSpireMissing, pairings } from './programs.ts'
 
 describe.skipIf(isSpireMissing())('node attestation', () => {
   describe.each(evidenceKinds.map(titled))('by %s', (_title, kind) => {
@@ -16,7 +15,7 @@ describe.skipIf(isSpireMissing())('node attestation', () => {
     })
   })
 
-  it("SPIRE's server says the same of documents of Azure that have something wrong", async () => {
-    await expectDocumentsRefused({ server: spire?.server ?? ours.server, agent: ours.agent })
+  it.each(pairings())('%s: what is wrong with a document of Azure', async (_, server, agent) => {
+    await expectDocumentsRefused({ server, agent })
   })
 })
