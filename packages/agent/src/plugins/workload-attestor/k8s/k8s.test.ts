@@ -1,7 +1,9 @@
-import { writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer as createPlain, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer, type ServerOptions } from 'node:https'
 import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
@@ -176,6 +178,39 @@ describe('k8s', () => {
     await expect(search).rejects.toThrow('no selectors found')
   })
 
+  it('gives a debugging container nothing of its pod, unless pod selectors are all that is asked for', async () => {
+    const status = {
+      name: 'debug',
+      containerID: `containerd://${otherId}`,
+      image: 'd',
+      imageID: 'd',
+    }
+    const debugged = {
+      ...podJson,
+      status: { ...podJson.status, ephemeralContainerStatuses: [status] },
+    }
+    proc.put(7, [`0::/kubepods/pod${uid}/${otherId}`])
+    const fetchPods = async (): Promise<ReadonlyMap<string, Pod>> => pods(debugged)
+    await expect(values({ fetchPods, maxPollAttempts: 1 })).rejects.toThrow('no selectors found')
+    expect(await values({ fetchPods, omitsContainerSelectors: true })).toEqual(podValues)
+  })
+
+  it('takes image IDs as the kubelet writes them, and each once', async () => {
+    const image = 'docker.io/library/web:1'
+    const imageID = `docker-pullable://web@sha256:${'1'.repeat(64)}`
+    const status = { name: 'app', containerID: `docker://${id}`, image, imageID }
+    const pod = { ...podJson, status: { containerStatuses: [status, { ...status, name: 'b' }] } }
+    const found = await values({ fetchPods: async () => pods(pod) })
+    expect(found.filter((value) => value.includes('image'))).toEqual([
+      'pod-image-count:2',
+      'pod-init-image-count:0',
+      `pod-image:${imageID}`,
+      `pod-image:${image}`,
+      `container-image:${imageID}`,
+      `container-image:${image}`,
+    ])
+  })
+
   it('adds the labels of the namespace where told', async () => {
     const fetchNamespaceLabels = async (): Promise<ReadonlyMap<string, string>> =>
       new Map([['tier', 'gold']])
@@ -323,6 +358,54 @@ describe('the kubelet', () => {
     clock.advance(60_000)
     await kubelet.fetchPods()
     expect(seen).toEqual(['Bearer first', 'Bearer first', 'Bearer second'])
+  })
+
+  it('is asked with the token as it was read last, and not at all while there is none to read', async () => {
+    const path = put('token', 'first')
+    const seen: unknown[] = []
+    const kubelet = await open({ credential: { kind: 'token', path } }, (request, response) => {
+      seen.push(request.headers.authorization)
+      serves(request, response)
+    })
+    rmSync(path)
+    await kubelet.fetchPods()
+    clock.advance(60_000)
+    await expect(kubelet.fetchPods()).rejects.toThrow('unable to load token: ')
+    await expect(kubelet.fetchPods()).rejects.toThrow('unable to load token: ')
+    put('token', 'second')
+    await kubelet.fetchPods()
+    expect(seen).toEqual(['Bearer first', 'Bearer second'])
+  })
+
+  it('is believed by the authority, and gets the certificate, that were read last', async () => {
+    const credential = {
+      kind: 'certificate',
+      certificatePath: put('client.crt', server.cert),
+      keyPath: put('client.key', server.key),
+    } as const
+    const seen: unknown[] = []
+    const options = { requestCert: true, ca: [server.root, stranger.root] }
+    const kubelet = await open(
+      { credential },
+      (request, response) => {
+        seen.push((request.socket as TLSSocket).getPeerX509Certificate()?.serialNumber)
+        serves(request, response)
+      },
+      options,
+    )
+    await kubelet.fetchPods()
+    put('client.crt', stranger.cert)
+    put('client.key', stranger.key)
+    clock.advance(60_000)
+    await kubelet.fetchPods()
+    const serials = [server, stranger].map(({ cert }) => new X509Certificate(cert).serialNumber)
+    expect(seen).toEqual(serials)
+    put('ca.crt', stranger.root)
+    clock.advance(60_000)
+    await expect(kubelet.fetchPods()).rejects.toThrow('unknown authority')
+    put('ca.crt', `${stranger.root}${server.root}`)
+    clock.advance(60_000)
+    expect((await kubelet.fetchPods()).size).toBe(1)
   })
 
   it('gets our certificate', async () => {
