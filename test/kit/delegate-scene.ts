@@ -11,7 +11,10 @@ export interface DelegateScene {
 const domain = 'example.org'
 
 /** Starts both programs, and waits until the agent knows of the entries. */
-export async function startDelegateScene(scene: Scene, programs: Programs): Promise<DelegateScene> {
+export async function startDelegateScene(
+  scene: Scene,
+  programs: Pick<Programs, 'server' | 'agent'>,
+): Promise<DelegateScene> {
   const server = await ServerDeployment.start(scene, { program: programs.server })
   const agent = await AgentDeployment.start(scene, server, {
     program: programs.agent,

@@ -19,7 +19,9 @@ const reasons: Readonly<Record<WrongDocument, string>> = {
 }
 
 /** Starts a server, and agents with documents of which each has something wrong; then one with a good one, and that again. */
-export async function expectDocumentsRefused(programs: Programs): Promise<void> {
+export async function expectDocumentsRefused(
+  programs: Pick<Programs, 'server' | 'agent'>,
+): Promise<void> {
   await using scene = new Scene()
   const { azure, evidence } = await azureImds(scene)
   const { builtInRoot, serverEnvironment, agentEnvironment } = evidence
