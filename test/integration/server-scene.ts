@@ -162,6 +162,7 @@ export class ServerScene implements AsyncDisposable {
       nodePruning: undefined,
       rateLimit: { attestation: false, signing: true },
       federation: { bundleEndpoint: undefined, federatesWith: [], redirectsMayLeadTo: [] },
+      oidcDiscovery: undefined,
       experimental: {
         usesAgentSpiffeIdAsSelector: false,
         cacheReloadIntervalMs: undefined,

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:tls'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { describe, expect, it } from 'vitest'
@@ -58,5 +59,37 @@ describe.skipIf(isGoMissing())('a certificate by ACME', () => {
     const http = new HttpClient({ environment: {}, clock: systemClock })
     const asked = http.request({ url: `https://localhost:${port}/`, roots: [pebble.issuingRoot] })
     await expect(asked).rejects.toMatchObject({ code: 'ERR_HTTP_UNREACHABLE' })
+  })
+
+  it('is ordered for each name of OIDC discovery, and one that cannot be proven spoils no other', async () => {
+    await using scene = new Scene()
+    const port = await freePort()
+    const pebble = await startPebble(scene, port)
+    writeFileSync(scene.path('roots.pem'), pebble.apiRoot)
+    const server = await ServerDeployment.start(scene, {
+      env: { ...process.env, SSL_CERT_FILE: scene.path('roots.pem'), SSL_CERT_DIR: '/nowhere' },
+      settings: `jwt_issuer = "https://localhost:${port}"
+      oidc_discovery { address = "127.0.0.1" port = ${port} domains = ["oidc.localhost", "oidc.invalid"]
+        acme { directory_url = "${pebble.directoryUrl}" email = "ops@example.org" tos_accepted = true }
+      }`,
+    })
+    await server.daemon.waitFor('no certificate for oidc.invalid', { timeoutMs: 60_000 })
+    await server.daemon.waitFor('Certificate obtained', { times: 2, timeoutMs: 60_000 })
+    const shown = (servername: string): Promise<string | undefined> =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ port, host: '127.0.0.1', servername, ca: [pebble.issuingRoot] })
+        socket.once('error', reject)
+        socket.once('secureConnect', () => {
+          resolve(socket.getPeerX509Certificate()?.subjectAltName)
+          socket.destroy()
+        })
+      })
+    expect(await shown('localhost')).toBe('DNS:localhost')
+    expect(await shown('oidc.localhost')).toBe('DNS:oidc.localhost')
+    await expect(shown('oidc.invalid')).rejects.toThrow()
+    await expect(shown('evil.localhost')).rejects.toThrow()
+    const cache = readdirSync(scene.path('server', 'oidc-acme'))
+    expect(cache.sort()).toEqual(['acme_account.key', 'localhost.pem', 'oidc.localhost.pem'])
+    expect(server.daemon.output).not.toContain('MaxListenersExceededWarning')
   })
 })

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { issue } from '@mini-spire/runtime/http/http.test-kit'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
+import { startLocalDns } from './local-dns.ts'
 import { peerFolder } from './peers.ts'
 import { freePort, type Scene } from './processes.ts'
 
@@ -39,7 +40,7 @@ export async function startPebble(scene: Scene, tlsPort: number): Promise<Pebble
   writeFileSync(scene.path('pebble.json'), JSON.stringify({ pebble }))
   const daemon = scene.start(
     { command: program, args: [] },
-    ['-config', scene.path('pebble.json'), '-strict'],
+    ['-config', scene.path('pebble.json'), '-strict', '-dnsserver', await startLocalDns(scene)],
     { env: { ...process.env, PEBBLE_VA_NOSLEEP: '1' } },
   )
   await daemon.waitFor('ACME directory available')

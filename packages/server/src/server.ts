@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@mini-spire/runtime/clock'
@@ -113,6 +114,8 @@ export class Server implements AsyncDisposable {
     this.#log = options.log
     this.#clock = options.clock ?? systemClock
     this.#version = options.version
+    // As many tasks as there are parts wait for it.
+    setMaxListeners(0, this.#stopping.signal)
     this.#configPath = options.configPath || defaultServerConfigPath
     this.#spread = options.spread ?? chance()
     this.#registry = new Registry({ clock: this.#clock })

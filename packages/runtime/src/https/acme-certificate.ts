@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '@mini-spire/sdk/errors'
@@ -8,7 +8,9 @@ import { Backoff } from '../backoff.ts'
 import { type Clock, sleep } from '../clock.ts'
 import type { HttpClient } from '../http/http-client.ts'
 import type { Logger } from '../log/logger.ts'
-import { newAccountKey, orderCertificate } from './acme-order.ts'
+import type { AcmeAccount } from './acme-account.ts'
+import { orderCertificate } from './acme-order.ts'
+import { readIfThere } from './read-if-there.ts'
 import type { KeyPair, ServingCertificate } from './serving-certificate.ts'
 
 /** Where certificates come from when nothing else is configured. */
@@ -30,7 +32,8 @@ export interface AcmeCertificateOptions {
   readonly domainName: string
   readonly email: string
   readonly isTosAccepted: boolean
-  /** Where account key, certificate and its key are kept between runs. */
+  readonly account: AcmeAccount
+  /** Where certificate and key are kept between runs. */
   readonly cacheDirectory: string
   readonly userAgent: string
   readonly http: Pick<HttpClient, 'request'>
@@ -71,7 +74,7 @@ export class AcmeCertificate implements ServingCertificate {
     if (!isTosAccepted) {
       log.warn('ACME Terms of Service have not been accepted. See the `tos_accepted` configurable')
     }
-    const text = await readIfThere(this.#cacheFile())
+    const text = await readIfThere(this.#cacheFile(), this.#autocertFile())
     if (text === undefined) return
     const at = text.indexOf('-----BEGIN CERTIFICATE-----')
     const [key, cert] = [text.slice(0, at), text.slice(at)]
@@ -113,7 +116,7 @@ export class AcmeCertificate implements ServingCertificate {
     const pair = await orderCertificate({
       ...this.#options,
       directoryUrl: directoryUrl === '' ? defaultAcmeDirectory : directoryUrl,
-      accountKey: await this.#accountKey(),
+      accountKey: await this.#options.account.key(),
       prove: (proof) => {
         this.#proof = proof
         return () => {
@@ -127,15 +130,6 @@ export class AcmeCertificate implements ServingCertificate {
     log.info('Certificate obtained', { domain_name: domainName, expiration })
   }
 
-  async #accountKey(): Promise<string> {
-    const path = join(this.#options.cacheDirectory, 'acme_account.key')
-    const known = await readIfThere(path)
-    if (known !== undefined) return known
-    const key = await newAccountKey()
-    await writeFileAtomically(path, key, { mode: 0o600 })
-    return key
-  }
-
   /** How long until a certificate has to be ordered; 0 or less: now. */
   #dueInMs(): number {
     if (!this.#current) return 0
@@ -147,8 +141,13 @@ export class AcmeCertificate implements ServingCertificate {
 
   /** Key, then chain. */
   #cacheFile(): string {
+    return `${this.#autocertFile()}.pem`
+  }
+
+  /** Where SPIRE's programs keep the same, in the same form. */
+  #autocertFile(): string {
     const name = this.#options.domainName.replaceAll(/[^\w.-]/g, '_')
-    return join(this.#options.cacheDirectory, `${name}.pem`)
+    return join(this.#options.cacheDirectory, name)
   }
 }
 
@@ -158,13 +157,4 @@ async function endsBefore(work: Promise<void>, signal: AbortSignal): Promise<boo
     signal.addEventListener('abort', () => resolve(false), { once: true })
   })
   return await Promise.race([work.then(() => true), aborted])
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
 }

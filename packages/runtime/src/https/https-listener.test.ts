@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { FakeClock } from '../clock.test-kit.ts'
 import { systemClock } from '../clock.ts'
@@ -57,7 +57,7 @@ const closed = (socket: Socket): Promise<void> =>
   })
 
 /** A connection that has finished its handshake. */
-function secure(port: number, options: { ALPNProtocols?: string[] } = {}): Promise<TLSSocket> {
+function secure(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({
       port,
@@ -84,6 +84,19 @@ describe('an HTTPS listener', () => {
     await expect(get(port)).rejects.toMatchObject({ code: 'ERR_HTTP_UNREACHABLE' })
     current = undefined
     await expect(get(port, [other.root])).rejects.toMatchObject({ code: 'ERR_HTTP_UNREACHABLE' })
+  })
+
+  it('shows the certificate of the name that is asked for, and none to whoever asks for another', async () => {
+    const pairs: Readonly<Record<string, KeyPair>> = { localhost: named, 'other.test': other }
+    const port = await serve({
+      certificate: { current: () => undefined, find: (name) => pairs[name] },
+    })
+    for (const servername of ['localhost', 'other.test', 'localhost']) {
+      const socket = await secure(port, { servername, checkServerIdentity: () => undefined })
+      expect(socket.getPeerX509Certificate()?.toString()).toBe(pairs[servername]?.cert)
+      socket.destroy()
+    }
+    await expect(secure(port, { servername: 'evil.test' })).rejects.toThrow()
   })
 
   it('lets one address have a bounded number of connections, and others theirs', async () => {

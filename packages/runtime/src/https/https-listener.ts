@@ -73,7 +73,7 @@ export class HttpsListener implements AsyncDisposable {
       socket.destroy()
       log.debug('TLS handshake failed', { error: messageOf(error) })
     })
-    this.#http = createBoundedHttp({ limits: this.#limits, answer, clock })
+    this.#http = createBoundedHttp({ limits: this.#limits, answer, clock, log })
     this.#tls.on('secureConnection', (socket) => this.#secured(socket))
   }
 
@@ -120,7 +120,8 @@ export class HttpsListener implements AsyncDisposable {
     }
     this.#handshakes.set(end, finish)
     socket.once('close', finish)
-    if (this.#options.certificate.isChallenged === true) {
+    const { certificate } = this.#options
+    if (certificate.isChallenged === true || certificate.find) {
       readFirstRecord(socket, (record) => this.#handshake(socket, readClientHello(record)))
     } else this.#handshake(socket)
   }
@@ -137,7 +138,9 @@ export class HttpsListener implements AsyncDisposable {
       else socket.destroy()
       return
     }
-    const current = certificate.current()
+    const current = certificate.find
+      ? certificate.find(hello?.serverName ?? '')
+      : certificate.current()
     if (!current) return void socket.destroy()
     if (current !== this.#shown) {
       this.#tls.setSecureContext({ ...tlsSettings, ...current })

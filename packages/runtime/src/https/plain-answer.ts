@@ -36,3 +36,16 @@ export function pathOf({ url = '' }: IncomingMessage): string {
     return path
   }
 }
+
+/**
+ * The host that a client asks for: of the URL, when it sends a whole one, else of its one Host header.
+ *
+ * @returns undefined when it names several hosts or none that can be one [RFC 9112 3.2]
+ */
+export function hostOf(request: IncomingMessage): string | undefined {
+  const { url = '', headers, headersDistinct } = request
+  if ((headersDistinct['host']?.length ?? 0) > 1) return undefined
+  const whole = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1]
+  const host = whole ?? headers.host ?? ''
+  return /^[\w.~!$&'()*+,;=:%[\]-]*$/.test(host) ? host : undefined
+}

@@ -9,12 +9,14 @@ import { serverSchema } from './schema.ts'
 import { type ServerFile, serverFileKeys } from './server-file.ts'
 
 const federationFields = serverSchema.federation.fields
+const discoveryFields = serverSchema.oidc_discovery.fields
 const endpointFields = federationFields.bundle_endpoint.fields
 
 /** Judges the unknown keys of every block. @throws {ConfigError} `ERR_CONFIG_UNKNOWN_KEY` */
 export function checkServerKeys(file: ServerFile, log: Logger, isStrict: boolean): void {
   const { server } = file
   const endpoint = server.federation?.bundle_endpoint
+  const discovery = server.oidc_discovery
   const section = (
     name: string,
     decoded: CheckedSection['decoded'],
@@ -34,6 +36,13 @@ export function checkServerKeys(file: ServerFile, log: Logger, isStrict: boolean
       section('federation', server.federation, federationFields, false),
       section('bundle endpoint', endpoint, endpointFields),
       section('bundle endpoint ACME', endpoint?.acme, endpointFields.acme.fields),
+      section('oidc_discovery', discovery, discoveryFields),
+      section('oidc_discovery ACME', discovery?.acme, discoveryFields.acme.fields),
+      section(
+        'oidc_discovery serving_cert_file',
+        discovery?.serving_cert_file,
+        discoveryFields.serving_cert_file.fields,
+      ),
       ...[...(server.federation?.federates_with ?? [])].map(([name, keys]) =>
         section(`federates_with ${name}`, keys, federationFields.federates_with.fields, false),
       ),

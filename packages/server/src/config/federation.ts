@@ -6,6 +6,7 @@ import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { durationMs, invalid } from '@mini-spire/runtime/config/resolve-daemon'
 import type { Decoded } from '@mini-spire/runtime/config/schema'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
+import type { WebCertificateConfig } from '@mini-spire/runtime/https/web-certificate'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { osErrorText } from '@mini-spire/runtime/os-error'
 import { messageOf } from '@mini-spire/sdk/errors'
@@ -114,7 +115,7 @@ function resolveEndpointProfile(
   const profile = decodeSection(endpointProfileSchema, onlyProfile(keys.profile))
   const web = profile.https_web
   if (web?.acme) return acmeProfile(web.acme, dataDir)
-  if (web?.serving_cert_file) return filesProfile(web.serving_cert_file)
+  if (web?.serving_cert_file) return certificateFiles(web.serving_cert_file)
   if (web) {
     throw invalid(
       "malformed https_web profile configuration: 'acme' or 'serving_cert_file' is required",
@@ -131,7 +132,7 @@ function acmeProfile(acme: AcmeKeys, dataDir: string): BundleEndpointProfile {
     kind: 'https_web',
     acme: {
       directoryUrl: acme.directory_url,
-      domainName: acme.domain_name,
+      domainNames: [acme.domain_name],
       email: acme.email,
       isTosAccepted: acme.tos_accepted,
       cacheDirectory: join(dataDir, 'bundle-acme'),
@@ -139,11 +140,12 @@ function acmeProfile(acme: AcmeKeys, dataDir: string): BundleEndpointProfile {
   }
 }
 
-function filesProfile(keys: {
+/** A `serving_cert_file` block: files that can be read. @throws {ConfigError} */
+export function certificateFiles(keys: {
   readonly cert_file_path: string
   readonly key_file_path: string
   readonly file_sync_interval: string
-}): BundleEndpointProfile {
+}): WebCertificateConfig {
   const syncIntervalMs = durationMs(keys.file_sync_interval, '') || 3_600_000
   for (const path of [keys.cert_file_path, keys.key_file_path]) {
     try {

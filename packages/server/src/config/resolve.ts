@@ -22,6 +22,7 @@ import { resolveAuthPolicy } from './auth-policy.ts'
 import { resolveBindAddress } from './bind-address.ts'
 import { checkServerKeys, warnAboutExperimental } from './check-keys.ts'
 import { checkFederation, resolveFederation } from './federation.ts'
+import { resolveOidcDiscovery } from './oidc-discovery.ts'
 import type {
   CaSubject,
   NodePruningConfig,
@@ -60,6 +61,7 @@ export async function resolveServerConfig(
   const bindAddress = await resolveBindAddress(server.bind_address, server.bind_port)
   const trustDomain = parseTrustDomain(server.trust_domain, log)
   const federation = resolveFederation(server, trustDomain, log)
+  const oidcDiscovery = resolveOidcDiscovery(server)
   const timing = resolveTiming(server, log)
   const keys = resolveKeyTypes(server)
   const caSubject = resolveCaSubject(server, log)
@@ -90,6 +92,7 @@ export async function resolveServerConfig(
       signing: server.ratelimit.signing ?? true,
     },
     federation,
+    oidcDiscovery,
     experimental,
     profiling: resolveProfiling(server, log),
     plugins,

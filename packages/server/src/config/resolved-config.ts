@@ -5,6 +5,7 @@ import type {
   TelemetryConfig,
 } from '@mini-spire/runtime/config/daemon-config'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
+import type { WebCertificateConfig } from '@mini-spire/runtime/https/web-certificate'
 import type { KeyType } from '@mini-spire/runtime/key-manager/key-manager'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 
@@ -24,24 +25,7 @@ export interface NodePruningConfig {
 }
 
 /** How the bundle endpoint authenticates itself. */
-export type BundleEndpointProfile =
-  | { readonly kind: 'https_spiffe' }
-  | {
-      readonly kind: 'https_web'
-      readonly acme: {
-        readonly directoryUrl: string
-        readonly domainName: string
-        readonly email: string
-        readonly isTosAccepted: boolean
-        readonly cacheDirectory: string
-      }
-    }
-  | {
-      readonly kind: 'https_web_files'
-      readonly certFile: string
-      readonly keyFile: string
-      readonly syncIntervalMs: number
-    }
+export type BundleEndpointProfile = { readonly kind: 'https_spiffe' } | WebCertificateConfig
 
 /** The `federation.bundle_endpoint` block. */
 export interface BundleEndpointConfig {
@@ -50,6 +34,26 @@ export interface BundleEndpointConfig {
   readonly port: number
   readonly refreshHintMs: number
   readonly profile: BundleEndpointProfile
+}
+
+/** The `oidc_discovery` block. */
+export interface OidcDiscoveryConfig {
+  /** `jwt_issuer` as it is written. */
+  readonly issuer: string
+  /** The path of the issuer, without a slash at its end. */
+  readonly pathPrefix: string
+  /** The hosts that clients may ask for, that of the issuer first. */
+  readonly domains: readonly string[]
+  readonly setsKeyUse: boolean
+  readonly listener:
+    | {
+        readonly kind: 'https'
+        /** Undefined: every interface. */
+        readonly address: string | undefined
+        readonly port: number
+        readonly certificate: WebCertificateConfig
+      }
+    | { readonly kind: 'socket'; readonly path: string }
 }
 
 /** A network as `address/prefix`. */
@@ -124,6 +128,8 @@ export interface ResolvedServerConfig {
     /** Networks of ours that a bundle endpoint may redirect to. */
     readonly redirectsMayLeadTo: readonly Cidr[]
   }
+  /** Undefined: not served. */
+  readonly oidcDiscovery: OidcDiscoveryConfig | undefined
   readonly experimental: ServerExperimentalConfig
   readonly profiling: ProfilingConfig
   /** In file order, disabled ones included. */

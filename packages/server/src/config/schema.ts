@@ -87,6 +87,41 @@ const own = {
       },
     },
   },
+  oidc_discovery: {
+    type: 'section',
+    optional: true,
+    doc: 'serves the OpenID Connect discovery document of jwt_issuer and the keys of JWT-SVIDs; mini-spire only',
+    fields: {
+      address: { type: 'string', doc: 'literal IP address to listen on; default all' },
+      port: { type: 'int', doc: 'port to listen on; default 443' },
+      domains: { type: 'strings', doc: "names that clients may ask for beside jwt_issuer's" },
+      set_key_use: { type: 'bool', doc: 'adds "use": "sig" to each key' },
+      listen_socket_path: {
+        type: 'string',
+        doc: 'Unix socket for plain HTTP from a proxy that has the certificate',
+      },
+      acme: {
+        type: 'section',
+        optional: true,
+        doc: 'certificates from an ACME authority, one for each name',
+        fields: {
+          directory_url: { type: 'string', doc: "default Let's Encrypt's" },
+          email: { type: 'string', doc: 'whom the authority may write to' },
+          tos_accepted: { type: 'bool', doc: "must be true: accepts the authority's terms" },
+        },
+      },
+      serving_cert_file: {
+        type: 'section',
+        optional: true,
+        doc: 'a certificate in files',
+        fields: {
+          cert_file_path: { type: 'string', doc: 'certificate chain, PEM' },
+          key_file_path: { type: 'string', doc: 'private key, PEM' },
+          file_sync_interval: { type: 'string', doc: 'how often they are read again; default 1h' },
+        },
+      },
+    },
+  },
   disable_jwt_svids: { type: 'bool', doc: 'issues no JWT-SVIDs' },
   jwt_issuer: { type: 'string', doc: 'iss claim of JWT-SVIDs; default none' },
   jwt_key_type: { type: 'string', doc: 'default ca_key_type' },

@@ -1,10 +1,8 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import { formatGoDuration } from '@mini-spire/runtime/config/go-duration'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
-import { AcmeCertificate } from '@mini-spire/runtime/https/acme-certificate'
-import { FileCertificate } from '@mini-spire/runtime/https/file-certificate'
 import { HttpsListener } from '@mini-spire/runtime/https/https-listener'
-import type { ServingCertificate } from '@mini-spire/runtime/https/serving-certificate'
+import { type KeptCertificate, openWebCertificate } from '@mini-spire/runtime/https/web-certificate'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { bundleResponder } from '../bundle-endpoint/bundle-responder.ts'
 import { type ShownSvid, SvidCertificate } from '../bundle-endpoint/svid-certificate.ts'
@@ -26,12 +24,6 @@ export interface BundleEndpointOptions {
   readonly chance: () => number
   readonly clock: Clock
   readonly log: Logger
-}
-
-interface Kept {
-  readonly certificate: ServingCertificate
-  /** Keeps the certificate fresh until the signal aborts. */
-  readonly run: (signal: AbortSignal) => Promise<void>
 }
 
 /** Serves the own bundle to other trust domains [SPIFFE Federation 5]. */
@@ -85,30 +77,14 @@ export class BundleEndpoint implements AsyncDisposable {
   }
 }
 
-async function keepCertificate(options: BundleEndpointOptions): Promise<Kept> {
-  const { config, svid, http, version, chance, clock, log } = options
-  const { profile } = config
-  switch (profile.kind) {
-    case 'https_spiffe':
-      return { certificate: new SvidCertificate(svid), run: () => Promise.resolve() }
-    case 'https_web_files': {
-      const certificate = new FileCertificate({ ...profile, clock, log })
-      await certificate.load()
-      return { certificate, run: (signal) => certificate.run(signal) }
-    }
-    case 'https_web': {
-      const certificate = new AcmeCertificate({
-        ...profile.acme,
-        userAgent: `SPIRE-${version}`,
-        http,
-        clock,
-        log: log.with({ subsystem_name: 'bundle_acme' }),
-        chance,
-      })
-      await certificate.load()
-      return { certificate, run: (signal) => certificate.run(signal) }
-    }
-    default:
-      return profile satisfies never
+async function keepCertificate(options: BundleEndpointOptions): Promise<KeptCertificate> {
+  const { config, svid, version, log } = options
+  if (config.profile.kind === 'https_spiffe') {
+    return { certificate: new SvidCertificate(svid), run: () => Promise.resolve() }
   }
+  return await openWebCertificate(config.profile, {
+    ...options,
+    userAgent: `SPIRE-${version}`,
+    acmeLog: log.with({ subsystem_name: 'bundle_acme' }),
+  })
 }

@@ -9,11 +9,12 @@ import { RemoteAddresses } from '../federation/remote-addresses.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
 import { BundleEndpoint } from './bundle-endpoint.ts'
+import { OidcDiscovery } from './oidc-discovery.ts'
 import type { ServerSvidRotator } from './server-svid.ts'
 
 /** Options of {@link Federation}. */
 export interface FederationOptions {
-  readonly config: Pick<ResolvedServerConfig, 'trustDomain' | 'federation'>
+  readonly config: Pick<ResolvedServerConfig, 'trustDomain' | 'federation' | 'oidcDiscovery'>
   readonly registry: Registry
   readonly store: Store
   readonly bundle: OwnBundle
@@ -28,12 +29,16 @@ export interface FederationOptions {
   readonly chance: () => number
 }
 
-/** What a server exchanges with other trust domains: it follows their bundles, and serves its own if that is configured. */
+/**
+ * What a server has to do with the world outside its trust domain: it follows bundles of others, and serves its own to them and to
+ * OpenID Connect relying parties if that is configured.
+ */
 export class Federation implements AsyncDisposable {
   readonly manager: BundleManager
   readonly #options: FederationOptions
   readonly #http: HttpClient
   #endpoint: BundleEndpoint | undefined
+  #discovery: OidcDiscovery | undefined
 
   constructor(options: FederationOptions) {
     const { config, registry, store, environment, metrics, clock, log, chance } = options
@@ -53,29 +58,36 @@ export class Federation implements AsyncDisposable {
     })
   }
 
-  /** Listens, if that is configured. @throws as {@link BundleEndpoint.listen} */
+  /** Listens where that is configured. @throws as {@link BundleEndpoint.listen} */
   async listen(): Promise<void> {
-    const { config, bundle, svid, version, clock, log, chance } = this.#options
+    const { config, bundle, svid, version, clock, chance } = this.#options
+    const log = this.#options.log.with({ subsystem_name: 'endpoints' })
+    const http = this.#http
+    const common = { bundle: () => bundle.get(), http, version, clock, log, chance }
     const { bundleEndpoint } = config.federation
-    if (!bundleEndpoint) return
-    this.#endpoint = await BundleEndpoint.listen({
-      config: bundleEndpoint,
-      bundle: () => bundle.get(),
-      svid: () => svid.current(),
-      http: this.#http,
-      version,
-      clock,
-      log: log.with({ subsystem_name: 'endpoints' }),
-      chance,
-    })
+    if (bundleEndpoint) {
+      this.#endpoint = await BundleEndpoint.listen({
+        ...common,
+        config: bundleEndpoint,
+        svid: () => svid.current(),
+      })
+    }
+    if (config.oidcDiscovery) {
+      this.#discovery = await OidcDiscovery.listen({ ...common, config: config.oidcDiscovery })
+    }
   }
 
   /** Follows and serves until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.manager.run(signal), this.#endpoint?.run(signal)])
+    await Promise.all([
+      this.manager.run(signal),
+      this.#endpoint?.run(signal),
+      this.#discovery?.run(signal),
+    ])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#discovery?.[Symbol.asyncDispose]()
     await this.#endpoint?.[Symbol.asyncDispose]()
   }
 }
