@@ -11,18 +11,19 @@ if (!existsSync(join(root, 'node_modules', 'esbuild'))) {
 }
 const { build } = await import('esbuild')
 
-/** Entry points of each daemon beside its command line: code that runs in a worker thread. */
-const workers = {
-  server: [],
-  agent: [],
+/** Further entry points beside each daemon's command line, by the name of their file in `dist`. */
+const others = {
+  server: { 'oidc-discovery-provider': 'oidc-provider/cli/main' },
+  agent: {},
 }
 
 async function bundle(name) {
   const source = join(root, 'packages', name, 'src')
   const outdir = join(root, 'packages', name, 'dist')
   const entries = { main: join(source, 'cli', 'main.ts'), index: join(source, 'index.ts') }
-  for (const worker of workers[name])
-    entries[worker.split('/').at(-1)] = join(source, `${worker}.ts`)
+  for (const [file, entry] of Object.entries(others[name])) {
+    entries[file] = join(source, `${entry}.ts`)
+  }
   const found = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file)))
   rmSync(outdir, { recursive: true, force: true })
   if (Object.keys(found).length === 0) return

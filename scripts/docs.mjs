@@ -172,11 +172,36 @@ async function configDocument(name) {
   return `${lines.join('\n')}\n`
 }
 
+async function providerDocument() {
+  const { build } = await import('esbuild')
+  const { outputFiles } = await build({
+    entryPoints: [join(root, 'packages/server/src/oidc-provider/provider-schema.ts')],
+    write: false,
+    format: 'esm',
+    logLevel: 'error',
+  })
+  const code = Buffer.from(outputFiles[0].text).toString('base64')
+  const { providerSchema } = await import(`data:text/javascript;base64,${code}`)
+  const lines = [
+    '# oidc-discovery-provider.conf',
+    '',
+    'Every key, as SPIRE names it. The keys stand in no block. Made by `npm run gen` from',
+    '`packages/server/src/oidc-provider/provider-schema.ts`. What is built into the server instead: `oidc_discovery` in',
+    '[server.conf](server.md).',
+    '',
+    '| Key | Type | Meaning |',
+    '| --- | --- | --- |',
+    ...keyRows(providerSchema),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
 const documents = {
   'docs/errors.md': errorsDocument(),
   'docs/standards.md': standardsDocument(),
   'docs/config/server.md': await configDocument('server'),
   'docs/config/agent.md': await configDocument('agent'),
+  'docs/config/oidc-discovery-provider.md': await providerDocument(),
 }
 const stale = []
 for (const [file, text] of Object.entries(documents)) {

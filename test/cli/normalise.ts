@@ -34,6 +34,7 @@ function patterns(nowMs: number | undefined): readonly Pattern[] {
     always(/\b[A-Za-z0-9]{32}\b/g, '<key id>'),
     near(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)/g, '<time>', Date.parse),
     near(/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, '<time>', (text) => Date.parse(`${text}Z`)),
+    near(/\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT/g, '<time>', Date.parse),
     near(/\b\d{10}\b/g, '<seconds>', (text) => Number(text) * 1000),
     {
       expression: /(svids? after |Uptime: +)[\dµ.hms]+/g,

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { AgentDeployment, type DeploymentOptions, ServerDeployment } from '../kit/deployment.ts'
 import { makeNodeCertificate } from '../kit/node-certificate.ts'
-import { type Finished, type Program, type Programs, Scene } from '../kit/processes.ts'
+import { type AllPrograms, type Finished, type Program, Scene } from '../kit/processes.ts'
 import { root } from '../kit/repository.ts'
 import { startFakeDaemon } from './fake-daemon.ts'
 import { type Names, normalise } from './normalise.ts'
+import { openOidcScene } from './oidc-scene.ts'
 
 /** What stands ready before the first command of a transcript runs. */
 interface Setting {
@@ -21,7 +22,7 @@ interface Recipe {
   readonly isStateless?: true
   /** No time that is printed comes from the run. */
   readonly hasFixedTimes?: true
-  readonly open: (scene: Scene, programs: Programs) => Promise<Setting>
+  readonly open: (scene: Scene, programs: AllPrograms) => Promise<Setting>
 }
 
 /** The kinds of scenes: the folders below `transcripts/`. */
@@ -38,6 +39,24 @@ export const recipes: Readonly<Record<string, Recipe>> = {
       },
       names: {},
     }),
+  },
+  // The OIDC provider's command line and configuration.
+  'oidc-alone': { isStateless: true, open: async () => ({ environment: {}, names: {} }) },
+  // The OIDC provider, as it is found, below a path without TLS, and with URLs of its configuration.
+  oidc: { isStateless: true, open: openOidc('log_requests = true') },
+  'oidc-insecure': {
+    isStateless: true,
+    open: openOidc(
+      'allow_insecure_scheme = true set_key_use = true server_path_prefix = "/tenant/a"',
+    ),
+  },
+  'oidc-issuer': {
+    isStateless: true,
+    open: openOidc('jwt_issuer = "https://issuer.test/a b/" server_path_prefix = "/x/"'),
+  },
+  'oidc-urls': {
+    isStateless: true,
+    open: openOidc('jwt_issuer = "https://issuer.test" jwks_uri = "https://keys.test/k?v=<1>"'),
   },
   // A socket behind which fixed answers stand, so that every character of what is printed is known.
   answers: { isStateless: true, hasFixedTimes: true, open: openAnswers },
@@ -80,7 +99,11 @@ function settingOf(server: ServerDeployment, agent?: AgentDeployment): Setting {
   }
 }
 
-async function openAgents(scene: Scene, programs: Programs): Promise<Setting> {
+function openOidc(settings: string): Recipe['open'] {
+  return (scene, programs) => openOidcScene(scene, programs, settings)
+}
+
+async function openAgents(scene: Scene, programs: AllPrograms): Promise<Setting> {
   const node = makeNodeCertificate(scene.folder, 'node')
   const folder = scene.path('server')
   const server = await ServerDeployment.start(scene, {
@@ -107,7 +130,7 @@ async function openAgents(scene: Scene, programs: Programs): Promise<Setting> {
   return settingOf(server)
 }
 
-async function openWorkload(scene: Scene, programs: Programs): Promise<Setting> {
+async function openWorkload(scene: Scene, programs: AllPrograms): Promise<Setting> {
   const server = await ServerDeployment.start(scene, { program: programs.server })
   const token = server.must('token', 'generate', '-spiffeID', 'spiffe://example.org/node')
   const selector = `unix:uid:${process.getuid?.() ?? 0}`
@@ -126,7 +149,7 @@ async function openWorkload(scene: Scene, programs: Programs): Promise<Setting> 
   return settingOf(server, agent)
 }
 
-async function openStranger(scene: Scene, programs: Programs): Promise<Setting> {
+async function openStranger(scene: Scene, programs: AllPrograms): Promise<Setting> {
   const server = await ServerDeployment.start(scene, { program: programs.server })
   const agent = await AgentDeployment.start(scene, server, { program: programs.agent })
   return settingOf(server, agent)
@@ -163,7 +186,7 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Sets up a scene of a kind with the programs given. */
-  static async open(kind: string, programs: Programs): Promise<Stage> {
+  static async open(kind: string, programs: AllPrograms): Promise<Stage> {
     const recipe = recipes[kind]
     if (!recipe) throw new Error(`no recipe for the scene "${kind}"`)
     const scene = new Scene()
@@ -171,6 +194,7 @@ export class Stage implements AsyncDisposable {
       scene.makeFolder('bin')
       writeLink(scene.path('bin', 'spire-server'), programs.server)
       writeLink(scene.path('bin', 'spire-agent'), programs.agent)
+      writeLink(scene.path('bin', 'oidc-discovery-provider'), programs.oidcProvider)
       return new Stage(scene, await recipe.open(scene, programs), recipe.hasFixedTimes === true)
     } catch (error) {
       await scene[Symbol.asyncDispose]()
@@ -201,7 +225,7 @@ export class Stage implements AsyncDisposable {
 /** A program under SPIRE's name, as operators' scripts call it. */
 function writeLink(path: string, { command, args }: Program): void {
   const words = [command, ...args].map((word) => `'${word}'`).join(' ')
-  writeFileSync(path, `#!/bin/sh\nexec ${words} "$@"\n`)
+  writeFileSync(path, `#!/bin/bash\nexec -a '${basename(path)}' ${words} "$@"\n`)
   chmodSync(path, 0o755)
 }
 

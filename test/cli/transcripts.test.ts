@@ -29,6 +29,18 @@ describe('a link named as SPIRE names its program', () => {
   })
 })
 
+describe('a link named as SPIRE names its OIDC provider', () => {
+  it('works, and goes by that name', async () => {
+    await using scene = new Scene()
+    const link = scene.path('oidc-discovery-provider')
+    const { command, args } = ours.oidcProvider
+    symlinkSync(args[0] ?? '', link)
+    const help = runProgram({ command, args: [link] }, ['-h'])
+    expect(help.status).toBe(0)
+    expect(help.stderr).toMatch(/^Usage of oidc-discovery-provider:\n/)
+  })
+})
+
 describe.concurrent.each(files)('$name', ({ kind, name }) => {
   const steps = parseTranscript(readFileSync(join(folder, name), 'utf8'))
   let stage: Stage

@@ -38,6 +38,13 @@ describe('what is published', () => {
     expect(done.stderr).toMatch(/^1\.15\.3\+mini-spire\.\d+\.\d+\.\d+\n$/)
   })
 
+  it('mini-oidc-discovery-provider starts, and says which version it is', () => {
+    const program = { command: installed('.bin', 'mini-oidc-discovery-provider'), args: [] }
+    const done = runProgram(program, ['-version'])
+    expect(done.status).toBe(0)
+    expect(done.stdout).toMatch(/^1\.15\.3\+mini-spire\.\d+\.\d+\.\d+\n$/)
+  })
+
   it.each(['server', 'agent'])(
     'mini-spire-%s carries licences, and no package it inlines',
     (name) => {

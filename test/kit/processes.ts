@@ -17,8 +17,13 @@ export interface Programs {
   readonly agent: Program
 }
 
+/** These, and what runs beside them. */
+export interface AllPrograms extends Programs {
+  readonly oidcProvider: Program
+}
+
 /** Our daemons, as built, on the Node that runs the tests. */
-export const ours: Programs = {
+export const ours: AllPrograms = {
   server: {
     command: process.execPath,
     args: [join(root, 'packages/server/bin/mini-spire-server.js')],
@@ -27,15 +32,20 @@ export const ours: Programs = {
     command: process.execPath,
     args: [join(root, 'packages/agent/bin/mini-spire-agent.js')],
   },
+  oidcProvider: {
+    command: process.execPath,
+    args: [join(root, 'packages/server/bin/mini-oidc-discovery-provider.js')],
+  },
 }
 
 /** SPIRE's programs, when `SPIRE_BIN_DIR` names their folder. */
-export function spirePrograms(): Programs | undefined {
+export function spirePrograms(): AllPrograms | undefined {
   const folder = process.env['SPIRE_BIN_DIR']
   if (folder === undefined || folder === '') return undefined
   return {
     server: { command: join(folder, 'spire-server'), args: [] },
     agent: { command: join(folder, 'spire-agent'), args: [] },
+    oidcProvider: { command: join(folder, 'oidc-discovery-provider'), args: [] },
   }
 }
 

@@ -1,15 +1,15 @@
 import type { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
 import {
+  type AllPrograms,
   type Finished,
   ours,
   type Program,
-  type Programs,
   runProgram,
   spirePrograms,
 } from '../kit/processes.ts'
 
 /** SPIRE's programs; the suites here are skipped aloud without them. */
-export const spire: Programs | undefined = spirePrograms()
+export const spire: AllPrograms | undefined = spirePrograms()
 
 /** Whether the suites must be skipped; says so aloud. */
 export function isSpireMissing(): boolean {

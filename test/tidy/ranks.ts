@@ -95,6 +95,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'bundle-endpoint/': 9,
     'console/': 9,
     'oidc/': 9,
+    'oidc-provider/': 9.5,
     'push/': 8.5,
     'plugins/catalog.ts': 10,
     'transport/': 10,

@@ -1,6 +1,7 @@
 const texts: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EADDRINUSE: 'address already in use',
+  EADDRNOTAVAIL: 'cannot assign requested address',
   ECONNREFUSED: 'connection refused',
   EEXIST: 'file exists',
   EINVAL: 'invalid argument',

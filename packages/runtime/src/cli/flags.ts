@@ -100,6 +100,8 @@ export interface ParsedFlags<S extends FlagsSchema> {
   readonly values: FlagValues<S>
   /** Names that were given. */
   readonly given: ReadonlySet<string>
+  /** What follows the flags. */
+  readonly rest: readonly string[]
 }
 
 /**
@@ -135,7 +137,7 @@ export function parseFlags<const S extends FlagsSchema>(
     given.add(name)
     if (flag.type === 'output') shareOutput(schema, values, given, next)
   }
-  return { values: values as FlagValues<S>, given }
+  return { values: values as FlagValues<S>, given, rest }
 }
 
 function split(argument: string): { readonly name: string; readonly text: string | undefined } {

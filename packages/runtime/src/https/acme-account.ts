@@ -9,6 +9,7 @@ export class AcmeAccount {
   readonly #cacheDirectory: string
   #key: Promise<string> | undefined
 
+  /** @param cacheDirectory empty: the key is not kept */
   constructor(cacheDirectory: string) {
     this.#cacheDirectory = cacheDirectory
   }
@@ -25,6 +26,7 @@ export class AcmeAccount {
   }
 
   async #load(): Promise<string> {
+    if (this.#cacheDirectory === '') return await newAccountKey()
     const path = join(this.#cacheDirectory, 'acme_account.key')
     // The other name is that of SPIRE's programs.
     const known = await readIfThere(path, join(this.#cacheDirectory, 'acme_account+key'))

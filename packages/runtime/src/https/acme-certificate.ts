@@ -33,7 +33,7 @@ export interface AcmeCertificateOptions {
   readonly email: string
   readonly isTosAccepted: boolean
   readonly account: AcmeAccount
-  /** Where certificate and key are kept between runs. */
+  /** Where certificate and key are kept between runs; empty: nowhere. */
   readonly cacheDirectory: string
   readonly userAgent: string
   readonly http: Pick<HttpClient, 'request'>
@@ -70,10 +70,11 @@ export class AcmeCertificate implements ServingCertificate {
 
   /** Takes over what an earlier run has got, if it still can be used. */
   async load(): Promise<void> {
-    const { log, isTosAccepted } = this.#options
+    const { log, isTosAccepted, cacheDirectory } = this.#options
     if (!isTosAccepted) {
       log.warn('ACME Terms of Service have not been accepted. See the `tos_accepted` configurable')
     }
+    if (cacheDirectory === '') return
     const text = await readIfThere(this.#cacheFile(), this.#autocertFile())
     if (text === undefined) return
     const at = text.indexOf('-----BEGIN CERTIFICATE-----')
@@ -109,7 +110,7 @@ export class AcmeCertificate implements ServingCertificate {
 
   async #order(): Promise<void> {
     const { directoryUrl, cacheDirectory, domainName, email, log } = this.#options
-    await mkdir(cacheDirectory, { recursive: true, mode: 0o700 })
+    if (cacheDirectory !== '') await mkdir(cacheDirectory, { recursive: true, mode: 0o700 })
     if (this.#options.isTosAccepted) {
       log.info('ACME Terms of Service accepted', { directory_url: directoryUrl, email })
     }
@@ -124,7 +125,9 @@ export class AcmeCertificate implements ServingCertificate {
         }
       },
     })
-    await writeFileAtomically(this.#cacheFile(), pair.key + pair.cert, { mode: 0o600 })
+    if (cacheDirectory !== '') {
+      await writeFileAtomically(this.#cacheFile(), pair.key + pair.cert, { mode: 0o600 })
+    }
     this.#current = pair
     const { validTo: expiration } = new X509Certificate(pair.cert)
     log.info('Certificate obtained', { domain_name: domainName, expiration })

@@ -78,6 +78,10 @@ describe('a plain listener', () => {
       cause: { code: 'EADDRINUSE' },
     })
     expect(existsSync(path)).toBe(true)
+    const nowhere = join(scene.folder(), 'nowhere', 'http.sock')
+    await expect(serve({ address: { path: nowhere, mode: 0o777 } })).rejects.toMatchObject({
+      cause: { code: 'ENOENT' },
+    })
     const port = await serve()
     await expect(serve({ address: { host: '127.0.0.1', port } })).rejects.toMatchObject({
       code: 'ERR_LISTEN_FAILED',

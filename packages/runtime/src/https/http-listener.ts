@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, statSync, unlinkSync } from 'node:fs'
 import type { Server as HttpServer, RequestListener } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import { ListenError } from '../grpc/listen-error.ts'
@@ -98,6 +99,8 @@ export class HttpListener implements AsyncDisposable {
 }
 
 function removeStale(path: string): void {
+  // Node says of a folder that is not there that it may not be entered.
+  statSync(dirname(path))
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found?.isSocket()) unlinkSync(path)
 }

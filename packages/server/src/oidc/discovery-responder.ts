@@ -44,9 +44,9 @@ export function discoveryResponder(options: DiscoveryResponderOptions): RequestL
   const { pathPrefix } = options
   const serveKeys = keysResponder(options)
   const answers: Readonly<Record<string, RequestListener>> = {
-    [cleaned(pathPrefix + wellKnownPath)]: (request, response) =>
+    [cleaned(`${pathPrefix}${wellKnownPath}`)]: (request, response) =>
       serveDiscovery(options, request, response),
-    [cleaned(pathPrefix + keysPath)]: serveKeys,
+    [cleaned(`${pathPrefix}${keysPath}`)]: serveKeys,
   }
   return (request, response) => {
     const path = pathOf(request)
@@ -107,7 +107,8 @@ function redirect(request: IncomingMessage, response: ServerResponse, path: stri
     /[^\x21\x23-\x3b\x3d\x3f-\x7e]/g,
     encodeURIComponent,
   )
-  if (request.method !== 'GET') return void response.writeHead(307, { location }).end()
+  if (request.method !== 'GET')
+    return void response.writeHead(307, { location, 'content-length': 0 }).end()
   const link = location.replaceAll('&', '&amp;').replaceAll("'", '&#39;')
   const body = `<a href="${link}">Temporary Redirect</a>.\n\n`
   const type = 'text/html; charset=utf-8'
