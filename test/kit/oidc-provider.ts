@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Daemon, freePort, type Program, type Scene } from './processes.ts'
 
 /** An answer of a provider. */
@@ -66,9 +67,10 @@ ${options.settings ?? ''}
   /** Asks until the keys are these. */
   async untilKids(wanted: readonly string[]): Promise<void> {
     const name = [...wanted].sort().join()
-    for (let tries = 0; tries < 2_000; tries++) {
+    const deadlineMs = performance.now() + 60_000
+    while (performance.now() < deadlineMs) {
       if ([...(await this.kids())].sort().join() === name) return
-      await new Promise((resolve) => setImmediate(resolve))
+      await pause(50)
     }
     throw new Error(`shows ${await this.kids()}, not ${name}:\n${this.daemon.output}`)
   }
