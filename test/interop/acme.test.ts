@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:tls'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { ServerDeployment } from '../kit/deployment.ts'
 import { startPebble } from '../kit/pebble.ts'
 import { isGoMissing } from '../kit/peers.ts'
-import { freePort, Scene } from '../kit/processes.ts'
+import { freePort, ours, Scene } from '../kit/processes.ts'
 
 describe.skipIf(isGoMissing())('a certificate by ACME', () => {
   it('is ordered at start, shown, kept, and not ordered again [RFC 8555, RFC 8737]', async () => {
@@ -91,5 +91,37 @@ describe.skipIf(isGoMissing())('a certificate by ACME', () => {
     const cache = readdirSync(scene.path('server', 'oidc-acme'))
     expect(cache.sort()).toEqual(['acme_account.key', 'localhost.pem', 'oidc.localhost.pem'])
     expect(server.daemon.output).not.toContain('MaxListenersExceededWarning')
+  })
+
+  it('is ordered by the OIDC provider program, kept where SPIRE keeps it, and not ordered again', async () => {
+    await using scene = new Scene()
+    const port = await freePort()
+    const pebble = await startPebble(scene, port)
+    writeFileSync(scene.path('roots.pem'), pebble.apiRoot)
+    const cache = scene.path('acme-cache')
+    writeFileSync(
+      scene.path('oidc.conf'),
+      `domains = ["localhost"]
+      file { path = "/nowhere" }
+      acme { directory_url = "${pebble.directoryUrl}" email = "ops@example.org" tos_accepted = true
+        cache_dir = "${cache}" addr = "127.0.0.1:${port}" }`,
+    )
+    const env = { ...process.env, SSL_CERT_FILE: scene.path('roots.pem'), SSL_CERT_DIR: '/nowhere' }
+    const args = ['-config', scene.path('oidc.conf')]
+    const http = new HttpClient({ environment: {}, clock: systemClock })
+    const url = `https://localhost:${port}/.well-known/openid-configuration`
+    for (const isFirst of [true, false]) {
+      const provider = scene.start(ours.oidcProvider, args, { env })
+      await provider.waitFor('Serving HTTPS via ACME')
+      if (isFirst) {
+        await provider.waitFor('Certificate obtained', { timeoutMs: 60_000 })
+        // As SPIRE's program has left them.
+        renameSync(`${cache}/localhost.pem`, `${cache}/localhost`)
+        renameSync(`${cache}/acme_account.key`, `${cache}/acme_account+key`)
+      }
+      expect((await http.request({ url, roots: [pebble.issuingRoot] })).status).toBe(200)
+      expect(await provider.stop()).toBe(1)
+      if (!isFirst) expect(provider.output).not.toContain('Certificate obtained')
+    }
   })
 })
