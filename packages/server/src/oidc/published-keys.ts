@@ -39,6 +39,7 @@ export class PublishedKeys {
   #sightings = 0
   #source: readonly TokenKey[] | undefined
   #shown: KeySet | undefined
+  #warnedOf = 0
   /** When the next of the shown keys expires. */
   #staleAtMs = Number.POSITIVE_INFINITY
 
@@ -74,12 +75,19 @@ export class PublishedKeys {
     const usable = valid.length > 0 ? valid : all
     if (usable.length <= maxPublishedKeys) return usable
     const newest = [...usable].sort((a, b) => this.#compareAge(a, b)).slice(0, maxPublishedKeys)
-    this.#options.log.warn('More keys than relying parties take; the oldest are not shown', {
-      keys: usable.length,
-      shown: maxPublishedKeys,
-    })
+    this.#warn(usable.length)
     const chosen = new Set(newest)
     return usable.filter((key) => chosen.has(key))
+  }
+
+  /** Once for each number of keys. */
+  #warn(count: number): void {
+    if (count === this.#warnedOf) return
+    this.#warnedOf = count
+    this.#options.log.warn('More keys than relying parties take; the oldest are not shown', {
+      keys: count,
+      shown: maxPublishedKeys,
+    })
   }
 
   /** Negative when the first is the newer one. */
