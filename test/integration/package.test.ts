@@ -74,6 +74,25 @@ plugins {
     expect(done).toMatchObject({ status: 0, stdout: 'SPIRE server configuration file is valid.\n' })
   })
 
+  it('the server says what to install for an attestor whose packages are not there', () => {
+    const config = scene.path('aws.conf')
+    writeFileSync(
+      config,
+      `server { trust_domain = "example.org" data_dir = "${scene.path('data')}" bind_address = "127.0.0.1" bind_port = 18081 }
+plugins {
+  DataStore "level" {}
+  KeyManager "memory" {}
+  NodeAttestor "aws_iid" { plugin_data { validate_eks_cluster_membership = { eks_cluster_names = ["a"] } } }
+}`,
+    )
+    const program = { command: installed('.bin', 'mini-spire-server'), args: [] }
+    const done = runProgram(program, ['run', '-config', config])
+    expect(done.status).toBe(1)
+    expect(`${done.stdout}${done.stderr}`).toContain(
+      'the AWS SDK is not installed; install it beside the server: npm install @aws-sdk/client-ec2 @aws-sdk/client-iam @aws-sdk/credential-providers @aws-sdk/client-eks @aws-sdk/client-auto-scaling',
+    )
+  })
+
   it('the SDK is imported, and required', () => {
     const file = join(folder, 'use.cjs')
     writeFileSync(
