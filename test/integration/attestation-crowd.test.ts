@@ -71,7 +71,7 @@ async function x509Pop(scene: Scene): ReturnType<Crowd['make']> {
 
 describe.each(crowds)('one piece of evidence by $name', (kind) => {
   const title = `makes one agent of ${attempts} attempts at once, and answers as many as the rules allow [gate 4]`
-  it.skipIf(kind.isMissing())(title, async () => {
+  it.skipIf(kind.isMissing())(title, { timeout: 240_000 }, async () => {
     await using scene = new Scene()
     const evidence = await kind.make(scene)
     const server = await ServerDeployment.start(scene, {
