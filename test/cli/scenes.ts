@@ -62,11 +62,20 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   answers: { isStateless: true, hasFixedTimes: true, open: openAnswers },
   server: { open: openServer({}) },
   'server-short-lived': { open: openServer({ settings: 'ca_ttl = "2m"' }) },
+  'server-with-wit': {
+    open: async (scene, programs) => {
+      const settings = 'experimental { feature_flags = ["wit-svid"] }'
+      const { environment, ...more } = await openServer({ settings })(scene, programs)
+      return { ...more, environment: { ...environment, SPIRE_SERVER_FFLAGS: 'wit-svid' } }
+    },
+  },
   'server-without-jwt': { open: openServer({ settings: 'disable_jwt_svids = true' }) },
   // A server that agents have attested to; the agents are gone again.
   agents: { open: openAgents },
   // An agent that serves this user.
   workload: { open: openWorkload },
+  // An agent that serves this user, who federates with two trust domains.
+  'federated-workload': { open: openFederatedWorkload },
   // An agent that serves nobody.
   stranger: { open: openStranger },
 }
@@ -146,6 +155,24 @@ async function openWorkload(scene: Scene, programs: AllPrograms): Promise<Settin
     args: ['-joinToken', token.split(/\s/)[1] ?? ''],
   })
   await untilServed(agent, programs.agent, ['/second', '/workload'])
+  return settingOf(server, agent)
+}
+
+async function openFederatedWorkload(scene: Scene, programs: AllPrograms): Promise<Setting> {
+  const server = await ServerDeployment.start(scene, { program: programs.server })
+  const token = server.must('token', 'generate', '-spiffeID', 'spiffe://example.org/node')
+  const bundle = server.writeBundle()
+  const domains = ['one.org', 'two.org']
+  for (const domain of domains) server.must('bundle', 'set', '-id', domain, '-path', bundle)
+  const selector = `unix:uid:${process.getuid?.() ?? 0}`
+  const flags = ['-spiffeID', 'spiffe://example.org/workload', '-selector', selector]
+  for (const domain of domains) flags.push('-federatesWith', domain)
+  server.must('entry', 'create', '-parentID', 'spiffe://example.org/node', ...flags)
+  const agent = await AgentDeployment.start(scene, server, {
+    program: programs.agent,
+    args: ['-joinToken', token.split(/\s/)[1] ?? ''],
+  })
+  await untilServed(agent, programs.agent, ['/workload'])
   return settingOf(server, agent)
 }
 

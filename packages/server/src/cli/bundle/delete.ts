@@ -23,8 +23,9 @@ export const command: AnyCommand = serverCommand({
   async run({ flags, terminal, client, print }) {
     if (flags.id === '') throw new CommandError('id is required')
     const mode = modeOf(flags.mode)
-    const service = await client(BundleService)
-    const call = service.batchDeleteFederatedBundle({ trustDomains: [flags.id], mode })
+    const call = client(BundleService).then((service) =>
+      service.batchDeleteFederatedBundle({ trustDomains: [flags.id], mode }),
+    )
     const reply = await explain('failed to delete federated bundle: ', call)
     const bytes = BatchDeleteFederatedBundleResponse.encode(reply).finish()
     const type = 'spire.api.server.bundle.v1.BatchDeleteFederatedBundleResponse'

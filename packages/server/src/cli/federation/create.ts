@@ -15,9 +15,10 @@ export const command: AnyCommand = serverCommand({
   flags: relationshipFlags,
   async run({ flags, terminal, client, print }) {
     const federationRelationships = requestedRelationships(flags, terminal)
-    const service = await client(TrustDomainService)
     const request = { federationRelationships, outputMask: undefined }
-    const call = service.batchCreateFederationRelationship(request)
+    const call = client(TrustDomainService).then((service) =>
+      service.batchCreateFederationRelationship(request),
+    )
     const reply = await explain('request failed: ', call)
     const bytes = BatchCreateFederationRelationshipResponse.encode(reply).finish()
     const type = 'spire.api.server.trustdomain.v1.BatchCreateFederationRelationshipResponse'

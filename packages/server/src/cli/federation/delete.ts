@@ -14,8 +14,9 @@ export const command: AnyCommand = serverCommand({
   flags: { id: { type: 'string', usage: 'SPIFFE ID of the trust domain' } },
   async run({ flags, terminal, client, print }) {
     if (flags.id === '') throw new CommandError('id is required')
-    const service = await client(TrustDomainService)
-    const call = service.batchDeleteFederationRelationship({ trustDomains: [flags.id] })
+    const call = client(TrustDomainService).then((service) =>
+      service.batchDeleteFederationRelationship({ trustDomains: [flags.id] }),
+    )
     const reply = await explain('failed to delete federation relationship: ', call)
     const bytes = BatchDeleteFederationRelationshipResponse.encode(reply).finish()
     const type = 'spire.api.server.trustdomain.v1.BatchDeleteFederationRelationshipResponse'

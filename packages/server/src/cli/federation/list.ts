@@ -12,9 +12,10 @@ export const command: AnyCommand = serverCommand({
   name: 'federation list',
   flags: {},
   async run({ terminal, client, print }) {
-    const service = await client(TrustDomainService)
     const request = { outputMask: undefined, pageSize: 0, pageToken: '' }
-    const call = service.listFederationRelationships(request)
+    const call = client(TrustDomainService).then((service) =>
+      service.listFederationRelationships(request),
+    )
     const reply = await explain('error listing federation relationship: ', call)
     const bytes = ListFederationRelationshipsResponse.encode(reply).finish()
     const type = 'spire.api.server.trustdomain.v1.ListFederationRelationshipsResponse'

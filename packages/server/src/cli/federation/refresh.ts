@@ -13,8 +13,8 @@ export const command: AnyCommand = serverCommand({
   async run({ flags, terminal, client, print }) {
     const { id } = flags
     if (id === '') throw new CommandError('id is required')
-    const service = await client(TrustDomainService)
     try {
+      const service = await client(TrustDomainService)
       await service.refreshBundle({ trustDomain: id })
     } catch (error) {
       throw failureOf(id, error)

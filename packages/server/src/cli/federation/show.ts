@@ -30,8 +30,9 @@ export const command: AnyCommand = serverCommand({
     if (trustDomain === '') throw new CommandError('a trust domain name is required')
     const health = flags.health ? await healthOf(await client(FederationService), trustDomain) : ''
     const heading = `Found a federation relationship with trust domain ${trustDomain}:\n\n`
-    const service = await client(TrustDomainService)
-    const call = service.getFederationRelationship({ trustDomain, outputMask: undefined })
+    const call = client(TrustDomainService).then((service) =>
+      service.getFederationRelationship({ trustDomain, outputMask: undefined }),
+    )
     let relationship: FederationRelationship
     try {
       relationship = await explain('error showing federation relationship: ', call)

@@ -15,9 +15,10 @@ export const command: AnyCommand = serverCommand({
   flags: relationshipFlags,
   async run({ flags, terminal, client, print }) {
     const federationRelationships = requestedRelationships(flags, terminal)
-    const service = await client(TrustDomainService)
     const request = { federationRelationships, inputMask: undefined, outputMask: undefined }
-    const call = service.batchUpdateFederationRelationship(request)
+    const call = client(TrustDomainService).then((service) =>
+      service.batchUpdateFederationRelationship(request),
+    )
     const reply = await explain('request failed: ', call)
     const bytes = BatchUpdateFederationRelationshipResponse.encode(reply).finish()
     const type = 'spire.api.server.trustdomain.v1.BatchUpdateFederationRelationshipResponse'
