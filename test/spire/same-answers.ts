@@ -56,12 +56,22 @@ export async function expectSameAnswers<Request>(comparison: Comparison<Request>
       answerOf(() => theirs(request)),
     ])
     try {
-      expect(given).toEqual(wanted)
+      expect(alike(given)).toEqual(alike(wanted))
     } catch {
-      differences.push({ index, request, given, wanted })
+      differences.push(legible({ index, request, given, wanted }))
     }
   }
   expect(differences).toEqual([])
+}
+
+/** As text, with bytes by their beginning. */
+function legible(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => {
+    if (typeof part === 'bigint') return `${part}n`
+    if (typeof part === 'object' && part !== null && 'data' in part && Array.isArray(part.data))
+      return `<${part.data.length} bytes ${Buffer.from(part.data.slice(-4)).toString('hex')}>`
+    return part
+  })
 }
 
 /**
@@ -69,7 +79,18 @@ export async function expectSameAnswers<Request>(comparison: Comparison<Request>
  * comparison that there is not is a number with us, and the character of that number with SPIRE.
  */
 const unlike =
-  /(failed to parse CSR:|failed to unmarshal data:|unable to unmarshal challenge response:|unhandled (?:[a-z ]*)match behavior) .*/
+  /(failed to parse CSR:|unable to parse X\.509 authority:|unable to parse JWT authority:|failed to unmarshal data:|unable to unmarshal challenge response:|unhandled (?:[a-z ]*)match behavior) .*/
+
+/** An answer without what may differ in the texts of its statuses. */
+function alike(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(alike)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  const parts = Object.entries(value).map(([name, part]) => [
+    name,
+    name === 'message' && typeof part === 'string' ? part.replace(unlike, '$1') : alike(part),
+  ])
+  return Object.fromEntries(parts)
+}
 
 /** An answer, or the status of the refusal. */
 async function answerOf(ask: () => Promise<unknown>): Promise<unknown> {
@@ -77,8 +98,8 @@ async function answerOf(ask: () => Promise<unknown>): Promise<unknown> {
     return await ask()
   } catch (error) {
     if (!(error instanceof GrpcError)) throw error
-    const message = error.statusMessage.replace(unlike, '$1')
-    return { code: error.statusCode, message, details: error.details.length }
+    const { statusCode: code, statusMessage: message, details } = error
+    return { code, message, details: details.length }
   }
 }
 
