@@ -124,7 +124,9 @@ export class Dispatcher<C extends CallContext> {
       const { code, message } = status
       outcome = { code, message, durationMs: performance.now() - startedMs, error }
     }
-    release()
+    // One answer is handed over whole, and kept here until the caller takes it; those of streams have been taken.
+    if (kind === 'unary') call.onClosed(release)
+    else release()
     forget?.()
     try {
       hooks.after(run.context, outcome)

@@ -46,6 +46,7 @@ export class WireCall {
   #hasEnded = false
   #isLeft = false
   #onLeft: (() => void) | undefined
+  #onClosed: (() => void) | undefined
 
   constructor(options: WireCallOptions) {
     const { stream, headers } = options
@@ -55,7 +56,10 @@ export class WireCall {
     this.#maxReceiveBytes = options.maxReceiveBytes
     this.#reader = new FrameReader(options.maxReceiveBytes)
     stream.on('error', () => {})
-    stream.once('close', () => this.#leave())
+    stream.once('close', () => {
+      this.#leave()
+      this.#onClosed?.()
+    })
     const timeout = headers['grpc-timeout']
     if (timeout !== undefined) this.#startDeadline(String(timeout), options.clock)
   }
@@ -68,6 +72,12 @@ export class WireCall {
   /** Sets who is told, once, when the caller leaves before the call has ended. */
   onLeft(listener: () => void): void {
     this.#onLeft = listener
+  }
+
+  /** Sets who is told, once, when nothing of the call is left here: the caller has taken the answer, or has gone. */
+  onClosed(listener: () => void): void {
+    if (this.#stream.closed) listener()
+    else this.#onClosed = listener
   }
 
   /** What the caller sent under a name, as it came; empty: nothing. */
