@@ -79,7 +79,7 @@ function legible(value: unknown): string {
  * comparison that there is not is a number with us, and the character of that number with SPIRE.
  */
 const unlike =
-  /(failed to parse CSR:|unable to parse X\.509 authority:|unable to parse JWT authority:|failed to unmarshal data:|unable to unmarshal challenge response:|unhandled (?:[a-z ]*)match behavior) .*/
+  /(failed to parse CSR:|malformed CSR:|invalid public key:|unable to parse X\.509 authority:|unable to parse JWT authority:|failed to unmarshal data:|unable to unmarshal challenge response:|unhandled (?:[a-z ]*)match behavior) .*/
 
 /** An answer without what may differ in the texts of its statuses. */
 function alike(value: unknown): unknown {
