@@ -9,8 +9,8 @@ import type { Any } from '@mini-spire/runtime/proto/google/protobuf/any'
 import { pemEncode } from '@mini-spire/sdk/x509'
 import type { WorkloadIdentity } from '../../cache/workload-view.ts'
 import type { TrustBundle } from '../../model/trust-bundle.ts'
+import type { ValidatorKind } from './convert-validator.ts'
 import type { SelectedSecret } from './select-secrets.ts'
-import type { ValidatorKind } from './validator.ts'
 
 const typeUrl = (name: string): string => `type.googleapis.com/${name}`
 const secretType = typeUrl('envoy.extensions.transport_sockets.tls.v3.Secret')

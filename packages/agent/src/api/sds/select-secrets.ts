@@ -1,8 +1,8 @@
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
 import type { WorkloadIdentity, WorkloadView } from '../../cache/workload-view.ts'
 import type { TrustBundle } from '../../model/trust-bundle.ts'
+import type { ValidatorKind } from './convert-validator.ts'
 import { messages } from './messages.ts'
-import type { ValidatorKind } from './validator.ts'
 
 /** Names under which a proxy can ask for what it does not know by name. */
 export interface DefaultNames {

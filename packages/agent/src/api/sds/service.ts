@@ -12,11 +12,11 @@ import type { WorkloadView } from '../../cache/workload-view.ts'
 import { watchView } from '../../identity/watch-view.ts'
 import type { Callers } from '../callers.ts'
 import { secretToProto } from './convert.ts'
+import { validatorFor } from './convert-validator.ts'
 import { mergeStreams } from './merge-streams.ts'
 import { messages } from './messages.ts'
-import { SecretStream } from './secret-stream.ts'
 import { type DefaultNames, selectSecrets } from './select-secrets.ts'
-import { validatorFor } from './validator.ts'
+import { SecretStream } from './service-stream.ts'
 
 /** What the log says of a proxy that could not be attested. */
 const failureLog = 'Failed to attest the workload'
