@@ -2,12 +2,12 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import { formatGoDuration } from '@mini-spire/runtime/config/go-duration'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { HttpsListener } from '@mini-spire/runtime/https/https-listener'
-import { type KeptCertificate, openWebCertificate } from '@mini-spire/runtime/https/web-certificate'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { bundleResponder } from '../bundle-endpoint/bundle-responder.ts'
-import { type ShownSvid, SvidCertificate } from '../bundle-endpoint/svid-certificate.ts'
+import type { ShownSvid } from '../bundle-endpoint/svid-certificate.ts'
 import type { BundleEndpointConfig } from '../config/resolved-config.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
+import { keepCertificate } from './serving-certificate.ts'
 
 /** Options of {@link BundleEndpoint}. */
 export interface BundleEndpointOptions {
@@ -45,7 +45,11 @@ export class BundleEndpoint implements AsyncDisposable {
     options: BundleEndpointOptions,
   ): Promise<BundleEndpoint & { readonly port: number }> {
     const { config, bundle, clock, log } = options
-    const { certificate, run } = await keepCertificate(options)
+    const { certificate, run } = await keepCertificate({
+      ...options,
+      profile: config.profile,
+      acmeSubsystem: 'bundle_acme',
+    })
     const refreshHintSeconds = Math.trunc(config.refreshHintMs / 1000)
     const listener = new HttpsListener({
       host: config.address,
@@ -75,16 +79,4 @@ export class BundleEndpoint implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#listener[Symbol.asyncDispose]()
   }
-}
-
-async function keepCertificate(options: BundleEndpointOptions): Promise<KeptCertificate> {
-  const { config, svid, version, log } = options
-  if (config.profile.kind === 'https_spiffe') {
-    return { certificate: new SvidCertificate(svid), run: () => Promise.resolve() }
-  }
-  return await openWebCertificate(config.profile, {
-    ...options,
-    userAgent: `SPIRE-${version}`,
-    acmeLog: log.with({ subsystem_name: 'bundle_acme' }),
-  })
 }
