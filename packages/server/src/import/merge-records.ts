@@ -96,6 +96,8 @@ function findRecord(
       return registry.journals.find(key)
     case 'federation-relationship':
       return registry.relationships.find(key)
+    case 'used-token':
+      return registry.usedTokens.find(key)
     default:
       return kind satisfies never
   }

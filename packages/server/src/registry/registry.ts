@@ -1,6 +1,7 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { CaJournal } from '../model/authority.ts'
 import type { JoinToken } from '../model/join-token.ts'
+import type { UsedToken } from '../model/used-token.ts'
 import type { AppliedChange } from '../store/store.ts'
 import { BundleRegistry } from './bundles.ts'
 import { EntryRegistry } from './entries.ts'
@@ -34,6 +35,8 @@ export class Registry {
   readonly relationships: RelationshipRegistry = new RelationshipRegistry()
   /** By hash of the token. */
   readonly joinTokens: RecordRegistry<JoinToken> = new RecordRegistry()
+  /** Tokens that were exchanged, by their hash. */
+  readonly usedTokens: RecordRegistry<UsedToken> = new RecordRegistry()
   /** By journal ID. */
   readonly journals: RecordRegistry<CaJournal> = new RecordRegistry()
 
@@ -68,6 +71,9 @@ export class Registry {
         break
       case 'federation-relationship':
         this.relationships.apply(key, change.value, createdRevision, epoch)
+        break
+      case 'used-token':
+        this.usedTokens.apply(key, change.value)
         break
       default:
         change satisfies never

@@ -4,9 +4,10 @@ import type { FederationRelationship } from '../model/federation-relationship.ts
 import type { JoinToken } from '../model/join-token.ts'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
+import type { UsedToken } from '../model/used-token.ts'
 
 /** What is kept, by noun. Keys: entry ID, agent SPIFFE ID, trust domain name, token hash, journal ID,
- * trust domain name. */
+ * trust domain name, token hash. */
 export interface Records {
   readonly entry: RegistrationEntry
   readonly node: AttestedNode
@@ -14,6 +15,7 @@ export interface Records {
   readonly 'join-token': JoinToken
   readonly 'ca-journal': CaJournal
   readonly 'federation-relationship': FederationRelationship
+  readonly 'used-token': UsedToken
 }
 
 export type RecordKind = keyof Records

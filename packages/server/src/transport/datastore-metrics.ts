@@ -18,6 +18,7 @@ const nouns: Readonly<Record<RecordKind, string>> = {
   'join-token': 'join_token',
   'ca-journal': 'ca_journal',
   'federation-relationship': 'federation_relationship',
+  'used-token': 'used_token',
 }
 
 const keyOf = (...parts: readonly string[]): MetricKey => ['datastore', ...parts]

@@ -10,6 +10,7 @@ const kindNames: Readonly<Record<RecordKind, string>> = {
   node: 'agents',
   'join-token': 'join tokens',
   'ca-journal': 'CA journals',
+  'used-token': 'exchanged tokens',
 }
 
 /** The report as people read it. */

@@ -16,6 +16,7 @@ export class RecordIndex {
     'join-token': new Map(),
     'ca-journal': new Map(),
     'federation-relationship': new Map(),
+    'used-token': new Map(),
   }
 
   get size(): number {

@@ -8,6 +8,7 @@ import type { IdReader } from './id-codec.ts'
 import { readJournal, writeJournal } from './journal-codec.ts'
 import { readJoinToken, readNode, writeJoinToken, writeNode } from './node-codec.ts'
 import { readRelationship, writeRelationship } from './relationship-codec.ts'
+import { readUsedToken, writeUsedToken } from './used-token-codec.ts'
 
 /** Version of the record encoding, the first byte of every record. Another one is refused. */
 export const recordVersion = 1
@@ -48,6 +49,12 @@ const codecs: { readonly [Kind in RecordKind]: Codec<Kind> } = {
     read: readRelationship,
     keyOf: (value) => value.trustDomain.name,
   },
+  'used-token': {
+    number: 7,
+    write: writeUsedToken,
+    read: readUsedToken,
+    keyOf: (value) => value.tokenHash,
+  },
 }
 
 const kindsByNumber: ReadonlyMap<number, RecordKind> = new Map([
@@ -57,6 +64,7 @@ const kindsByNumber: ReadonlyMap<number, RecordKind> = new Map([
   [4, 'join-token'],
   [5, 'ca-journal'],
   [6, 'federation-relationship'],
+  [7, 'used-token'],
 ])
 
 /** The number a kind has in stored bytes. */
