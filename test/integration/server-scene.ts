@@ -163,6 +163,7 @@ export class ServerScene implements AsyncDisposable {
       rateLimit: { attestation: false, signing: true },
       federation: { bundleEndpoint: undefined, federatesWith: [], redirectsMayLeadTo: [] },
       oidcDiscovery: undefined,
+      tokenExchange: undefined,
       experimental: {
         usesAgentSpiffeIdAsSelector: false,
         cacheReloadIntervalMs: undefined,

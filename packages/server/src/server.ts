@@ -15,6 +15,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import { pushEncoder } from './api/push/convert.ts'
 import { AgentAttestation } from './attestation/attest-agent.ts'
 import { loadPolicy } from './authorization/load-policy.ts'
+import type { PolicyEngine } from './authorization/policy-engine.ts'
 import { BundleAnnouncements } from './bundle/bundle-announcements.ts'
 import { OwnBundle } from './bundle/own-bundle.ts'
 import type { AuthorityManager } from './ca/authority-manager.ts'
@@ -46,7 +47,7 @@ import {
   measuredStore,
 } from './transport/datastore-metrics.ts'
 import { type EndpointAddresses, Endpoints } from './transport/endpoints.ts'
-import { Federation } from './transport/federation.ts'
+import { Outside, type OutsideOptions } from './transport/outside.ts'
 import {
   type ServerAuthorities,
   type ServerAuthoritiesOptions,
@@ -206,8 +207,12 @@ export class Server implements AsyncDisposable {
     const pending = new PendingEntries()
     const registry = measuredRegistry(this.#metrics, this.#registry)
     const registration = { registry, store, clock: this.#clock, pending }
-    const federation = this.#federation(store, bundle, svid)
+    const policy = await loadPolicy(this.#config.experimental.authPolicy)
+    const outside = this.#outside({ store, bundle, svid, issuer, policy })
+    const { exchange } = outside
+    const federation = outside.federation.manager
     const addresses = await this.#listen({
+      policy,
       plugins,
       store,
       bundle,
@@ -218,16 +223,16 @@ export class Server implements AsyncDisposable {
       registry,
       registration,
       publishJwtAuthority: upstream?.publishJwtAuthority,
-      bundleManager: federation.manager,
+      bundleManager: federation,
     })
-    await federation.listen()
-    this.#run(federation.run(this.#stopping.signal))
+    await outside.listen()
+    this.#run(outside.run(this.#stopping.signal))
     this.#run(authorities.run(this.#stopping.signal))
     const { signal } = this.#stopping
     if (upstream) this.#run(upstream.run(authorities, signal))
     this.#run(svid.run(signal))
     this.#keepUp({ registration, bundle, store })
-    await this.#startHealth({ store, bundle, issuer, authorities, federation: federation.manager })
+    await this.#startHealth({ store, bundle, issuer, authorities, federation, exchange })
     return addresses
   }
 
@@ -245,22 +250,19 @@ export class Server implements AsyncDisposable {
     for (const task of upkeep) this.#run(task)
   }
 
-  #federation(store: Store, bundle: OwnBundle, svid: ServerSvidRotator): Federation {
-    const federation = new Federation({
-      config: this.#config,
+  #outside(
+    parts: Pick<OutsideOptions, 'store' | 'bundle' | 'svid' | 'issuer' | 'policy'>,
+  ): Outside {
+    const outside = new Outside({
+      ...this.#common,
+      ...parts,
       registry: this.#registry,
-      store,
-      bundle,
-      svid,
       environment: process.env,
       version: this.#version,
-      metrics: this.#metrics,
-      clock: this.#clock,
-      log: this.#log,
       chance,
     })
-    this.#closers.push(async () => await federation[Symbol.asyncDispose]())
-    return federation
+    this.#closers.push(async () => await outside[Symbol.asyncDispose]())
+    return outside
   }
 
   async #startMetrics(bundles: X509BundleSource): Promise<void> {
@@ -366,6 +368,7 @@ export class Server implements AsyncDisposable {
   }
 
   async #listen(parts: {
+    readonly policy: PolicyEngine
     readonly plugins: ServerPlugins
     readonly store: Store
     readonly bundle: OwnBundle
@@ -390,7 +393,7 @@ export class Server implements AsyncDisposable {
     })
     const served = serverServices({
       config: this.#config,
-      policy: await loadPolicy(this.#config.experimental.authPolicy),
+      policy: parts.policy,
       registry: parts.registry,
       store,
       bundle,

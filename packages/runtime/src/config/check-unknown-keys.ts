@@ -12,10 +12,12 @@ export interface CheckedSection {
   readonly schema: SectionSchema
   /** Whether SPIRE refuses unknown keys here; where it does not, they are only warned about. */
   readonly isChecked: boolean
+  /** Whether SPIRE has no such block: then every unknown key is fatal. @default false */
+  readonly isOurs?: boolean
 }
 
 /**
- * Judges the unknown keys of a file: fatal exactly where SPIRE is fatal, a warning elsewhere.
+ * Judges the unknown keys of a file: fatal exactly where SPIRE is fatal and in blocks of ours, a warning elsewhere.
  *
  * SPIRE's line names the section and its keys, sorted. What it does not say, the place and the nearest known key, is in
  * the error's details and in the warnings.
@@ -31,7 +33,8 @@ export function checkUnknownKeys(
   const details: string[] = []
   for (const section of sections) {
     const found = section.decoded?.[unknownKeys] ?? []
-    const fatal = found.filter((key) => isStrict || (section.isChecked && key.isReportedBySpire))
+    const { isChecked, isOurs = false } = section
+    const fatal = found.filter((key) => isStrict || isOurs || (isChecked && key.isReportedBySpire))
     if (fatal.length > 0) {
       const keys = [...new Set(fatal.map((key) => key.key))].sort().join(',')
       log.error('Unknown configuration detected', { section: section.name, keys })

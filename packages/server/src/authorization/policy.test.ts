@@ -2,9 +2,9 @@ import { fromBinary } from '@bufbuild/protobuf'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { descriptors } from '@mini-spire/runtime/proto/descriptors'
 import { describe, expect, it } from 'vitest'
-import { assertPolicies, type Grant, grantsOf, knownMethods } from './policy.ts'
+import { assertPolicies, exchangeMethod, type Grant, grantsOf, knownMethods } from './policy.ts'
 
-const methods = fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'base64'))
+const rpcs = fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'base64'))
   .file.filter(
     ({ package: name }) =>
       /^(spire|minispire)\.api\.server\./.test(name) || name === 'grpc.health.v1',
@@ -15,9 +15,11 @@ const methods = fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'ba
     ),
   )
 
+const methods = [...rpcs, exchangeMethod]
+
 /** What each class may call, spelled out a second time and by class: the matrix is not its own oracle. */
 const open: Readonly<Record<Grant, RegExp>> = {
-  any: /\/(GetBundle|AttestAgent)$/,
+  any: /\/(GetBundle|AttestAgent|ExchangeToken)$/,
   agent:
     /\/(RenewAgent|PostStatus|GetFederatedBundle|(Get|Sync)AuthorizedEntries|BatchNew(X509|WIT)SVID|NewJWTSVID|Subscribe)$/,
   downstream: /\/(NewDownstreamX509CA|Publish(JWT|WIT)Authority)$/,

@@ -93,7 +93,11 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly Grant[]>>>
   },
   'minispire.api.server.federation.v1.Federation': { ListFederationHealth: operators },
   'grpc.health.v1.Health': { Check: ['local'], List: ['local'], Watch: ['local'] },
+  'minispire.http.TokenExchange': { ExchangeToken: ['any'] },
 }
+
+/** Exchanging a token over HTTPS: no RPC, but decided by the same policy. */
+export const exchangeMethod = '/minispire.http.TokenExchange/ExchangeToken'
 
 const grants: ReadonlyMap<string, ReadonlySet<Grant>> = new Map(
   Object.entries(table).flatMap(([service, methods]) =>

@@ -7,6 +7,7 @@ import type { Decoded, SectionSchema } from '@mini-spire/runtime/config/schema'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { serverSchema } from './schema.ts'
 import { type ServerFile, serverFileKeys } from './server-file.ts'
+import { claimFields, issuerFields } from './token-exchange-schema.ts'
 
 const federationFields = serverSchema.federation.fields
 const discoveryFields = serverSchema.oidc_discovery.fields
@@ -46,11 +47,30 @@ export function checkServerKeys(file: ServerFile, log: Logger, isStrict: boolean
       ...[...(server.federation?.federates_with ?? [])].map(([name, keys]) =>
         section(`federates_with ${name}`, keys, federationFields.federates_with.fields, false),
       ),
+      ...exchangeSections(server.token_exchange),
       ...telemetryUnknownKeys(file.telemetry, file.healthChecks),
     ],
     log,
     isStrict,
   )
+}
+
+/** A block of ours: a key that is misspelt here would be a check that is not made, so every unknown one is fatal. */
+function exchangeSections(keys: ServerFile['server']['token_exchange']): readonly CheckedSection[] {
+  const { fields } = serverSchema.token_exchange
+  const issuers = [...(keys?.issuer ?? [])]
+  const sections: readonly Omit<CheckedSection, 'isChecked'>[] = [
+    { name: 'token_exchange', decoded: keys, schema: fields },
+    ...issuers.map(([name, decoded]) => {
+      return { name: `token_exchange issuer ${name}`, decoded, schema: issuerFields }
+    }),
+    ...issuers.flatMap(([name, { claim }]) =>
+      [...claim].map(([rule, decoded]) => {
+        return { name: `token_exchange issuer ${name} claim ${rule}`, decoded, schema: claimFields }
+      }),
+    ),
+  ]
+  return sections.map((section) => ({ ...section, isChecked: true, isOurs: true }))
 }
 
 /** Warns when any experimental key is set. */

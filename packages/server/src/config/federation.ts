@@ -60,7 +60,9 @@ export function resolveFederation(
   if (self) {
     throw invalid(`federation.federates_with["${own}"] is the trust domain of this server itself`)
   }
-  const redirectsMayLeadTo = keys.redirects_may_lead_to.map(parseCidr)
+  const redirectsMayLeadTo = keys.redirects_may_lead_to.map((text) =>
+    parseCidr(text, 'federation.redirects_may_lead_to'),
+  )
   return { bundleEndpoint, federatesWith, redirectsMayLeadTo }
 }
 
@@ -103,7 +105,7 @@ function resolveEndpointProfile(
       'ACME configuration within the bundle_endpoint is deprecated. Please use ACME configuration as part of the https_web profile instead.',
       deprecated,
     )
-    return acmeProfile(keys.acme, dataDir)
+    return acmeProfile(keys.acme, join(dataDir, 'bundle-acme'))
   }
   if (!keys.profile) {
     log.warn(
@@ -112,9 +114,14 @@ function resolveEndpointProfile(
     )
     return { kind: 'https_spiffe' }
   }
-  const profile = decodeSection(endpointProfileSchema, onlyProfile(keys.profile))
+  return resolveServingProfile(keys.profile, join(dataDir, 'bundle-acme'))
+}
+
+/** How an HTTPS endpoint authenticates itself. @throws {ConfigError} */
+export function resolveServingProfile(node: Node, acmeDirectory: string): BundleEndpointProfile {
+  const profile = decodeSection(endpointProfileSchema, onlyProfile(node))
   const web = profile.https_web
-  if (web?.acme) return acmeProfile(web.acme, dataDir)
+  if (web?.acme) return acmeProfile(web.acme, acmeDirectory)
   if (web?.serving_cert_file) return certificateFiles(web.serving_cert_file)
   if (web) {
     throw invalid(
@@ -127,7 +134,7 @@ function resolveEndpointProfile(
   )
 }
 
-function acmeProfile(acme: AcmeKeys, dataDir: string): BundleEndpointProfile {
+function acmeProfile(acme: AcmeKeys, cacheDirectory: string): BundleEndpointProfile {
   return {
     kind: 'https_web',
     acme: {
@@ -135,7 +142,7 @@ function acmeProfile(acme: AcmeKeys, dataDir: string): BundleEndpointProfile {
       domainNames: [acme.domain_name],
       email: acme.email,
       isTosAccepted: acme.tos_accepted,
-      cacheDirectory: join(dataDir, 'bundle-acme'),
+      cacheDirectory,
     },
   }
 }
@@ -185,15 +192,14 @@ function resolveRelationship(
   }
 }
 
-function parseCidr(text: string): Cidr {
+/** Reads a network as `address/prefix`. @throws {ConfigError} naming the key */
+export function parseCidr(text: string, key: string): Cidr {
   const [network = '', prefix = '', ...rest] = text.split('/')
   const bits = isIP(network) === 4 ? 32 : isIP(network) === 6 ? 128 : -1
   if (rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits) {
     return `${network}/${Number(prefix)}`
   }
-  throw invalid(
-    `federation.redirects_may_lead_to: ${quoteGo(text)} is not a network as address/prefix`,
-  )
+  throw invalid(`${key}: ${quoteGo(text)} is not a network as address/prefix`)
 }
 
 function parseName(name: string): TrustDomain {

@@ -30,6 +30,7 @@ import type {
   ServerExperimentalConfig,
 } from './resolved-config.ts'
 import type { ServerFile } from './server-file.ts'
+import { resolveTokenExchange } from './token-exchange.ts'
 import { warnAboutTtls } from './ttl-warnings.ts'
 
 type ServerKeys = ServerFile['server']
@@ -70,6 +71,7 @@ export async function resolveServerConfig(
   if (server.disable_jwt_svids) log.info('JWT-SVID profile is disabled')
   checkServerKeys(file, log, options.isStrict ?? false)
   warnAboutExperimental(server.experimental, log)
+  const tokenExchange = resolveTokenExchange(server, trustDomain, log)
   const experimental = resolveExperimental(server, featureFlags, log)
   const config: ResolvedServerConfig = {
     trustDomain,
@@ -93,6 +95,7 @@ export async function resolveServerConfig(
     },
     federation,
     oidcDiscovery,
+    tokenExchange,
     experimental,
     profiling: resolveProfiling(server, log),
     plugins,

@@ -8,6 +8,7 @@ import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import type { WebCertificateConfig } from '@mini-spire/runtime/https/web-certificate'
 import type { KeyType } from '@mini-spire/runtime/key-manager/key-manager'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type { TokenExchangeConfig } from './token-exchange-config.ts'
 
 /** Subject of the authority's certificates; a serial number attribute is added when one is made. */
 export interface CaSubject {
@@ -130,6 +131,8 @@ export interface ResolvedServerConfig {
   }
   /** Undefined: not served. */
   readonly oidcDiscovery: OidcDiscoveryConfig | undefined
+  /** Undefined: no tokens are exchanged. */
+  readonly tokenExchange: TokenExchangeConfig | undefined
   readonly experimental: ServerExperimentalConfig
   readonly profiling: ProfilingConfig
   /** In file order, disabled ones included. */

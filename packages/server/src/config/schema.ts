@@ -1,4 +1,5 @@
 import { logSchema, profilingSchema } from '@mini-spire/runtime/config/daemon-schema'
+import { tokenExchangeSchema } from './token-exchange-schema.ts'
 
 const own = {
   admin_ids: { type: 'strings', doc: 'SPIFFE IDs that may administer this server over mTLS' },
@@ -146,8 +147,11 @@ const own = {
 } as const
 
 /** Keys of the `server` block: the one list of them, those that both daemons have included. */
-export const serverSchema: typeof own & typeof logSchema & typeof profilingSchema = {
+export const serverSchema: typeof own &
+  typeof logSchema &
+  typeof profilingSchema & { readonly token_exchange: typeof tokenExchangeSchema } = {
   ...own,
+  token_exchange: tokenExchangeSchema,
   ...logSchema,
   ...profilingSchema,
 }

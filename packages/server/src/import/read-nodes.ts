@@ -1,5 +1,7 @@
 import type { AttestedNode } from '../model/attested-node.ts'
+import { isExchangeId } from '../model/exchange-id.ts'
 import type { Selector } from '../model/selector.ts'
+import { ImportError } from './import-error.ts'
 import { idOf, recordFrom, type SourceRecord } from './source-record.ts'
 import {
   flagOf,
@@ -39,8 +41,13 @@ export async function* readJoinTokens(
 }
 
 function nodeOf(row: Row, selectors: readonly Selector[]): AttestedNode {
+  const spiffeId = idOf(row, 'spiffe_id')
+  if (isExchangeId(spiffeId)) {
+    const text = 'column spiffe_id: the ID stands for an issuer of tokens here'
+    throw new ImportError('ERR_IMPORT_RECORD_MALFORMED', text)
+  }
   return {
-    spiffeId: idOf(row, 'spiffe_id'),
+    spiffeId,
     attestationType: textOf(row, 'data_type'),
     serialNumber: textOf(row, 'serial_number'),
     expiresAtSeconds: secondsOf(row, 'expires_at'),

@@ -6,6 +6,7 @@ import type { BundleManager } from '../federation/bundle-manager.ts'
 import type { RelationshipHealth } from '../federation/relationship-health.ts'
 import type { Issuer } from '../issuance/issuer.ts'
 import type { Store } from '../store/store.ts'
+import type { TokenEndpoint } from './token-endpoint.ts'
 
 /** What the server's health is asked of. */
 export interface ServerHealthOptions {
@@ -14,6 +15,7 @@ export interface ServerHealthOptions {
   readonly issuer: Pick<Issuer, 'checkHealth'>
   readonly authorities: Pick<AuthorityManager, 'hasFailedTooOften'>
   readonly federation: Pick<BundleManager, 'health'>
+  readonly exchange: Pick<TokenEndpoint, 'keyFailures'>
 }
 
 const well: CheckResult = { isLive: true, isReady: true }
@@ -24,7 +26,7 @@ function ill(key: string, reason: string): CheckResult {
 
 /** The server's health checks, under SPIRE's names. */
 export function serverHealthChecks(options: ServerHealthOptions): readonly HealthCheck[] {
-  const { store, bundle, issuer, authorities, federation } = options
+  const { store, bundle, issuer, authorities, federation, exchange } = options
   return [
     {
       name: 'catalog.datastore',
@@ -60,7 +62,16 @@ export function serverHealthChecks(options: ServerHealthOptions): readonly Healt
       name: 'federation',
       check: () => ({ ...well, details: failingRelationships(federation.health()) }),
     },
+    ...exchangeChecks(exchange),
   ]
+}
+
+/** As with other trust domains: an issuer that is away is told. */
+function exchangeChecks(exchange: Pick<TokenEndpoint, 'keyFailures'>): readonly HealthCheck[] {
+  if (!exchange.keyFailures) return []
+  const details = (): Readonly<Record<string, string>> =>
+    Object.fromEntries(exchange.keyFailures ?? [])
+  return [{ name: 'token_exchange', check: () => ({ ...well, details: details() }) }]
 }
 
 /** What keeps bundles from being fetched, by trust domain. */

@@ -4,13 +4,14 @@ import type { Metrics } from '@mini-spire/runtime/telemetry/metrics'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
 import { runCaMaintenance } from '../ca/maintenance.ts'
 import type { NodePruningConfig } from '../config/resolved-config.ts'
+import { pruneUsedTokens } from '../exchange/used-tokens.ts'
 import { pruneEntriesPeriodically } from '../registration/prune-entries.ts'
 import type { RegistrationState } from '../registration/registration-state.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Store } from '../store/store.ts'
+import type { Cause, Store } from '../store/store.ts'
 import { measurePruning } from './datastore-metrics.ts'
 import { nodePruningTask } from './node-pruning.ts'
-import { runPeriodically } from './periodic-tasks.ts'
+import { type PeriodicTask, runPeriodically } from './periodic-tasks.ts'
 import { countPruning } from './server-metrics.ts'
 
 /** Options of {@link runUpkeep}. */
@@ -29,7 +30,7 @@ export interface UpkeepOptions {
   readonly signal: AbortSignal
 }
 
-/** Forgets what has expired until the signal aborts: entries, authorities and journals, and, where it is asked for, nodes. */
+/** Forgets what has expired until the signal aborts: entries, authorities and journals, exchanged tokens, and, where it is asked for, nodes. */
 export function runUpkeep(options: UpkeepOptions): readonly Promise<void>[] {
   const { registration, registry, metrics, log, signal, nodePruning } = options
   const tasks = [
@@ -41,8 +42,24 @@ export function runUpkeep(options: UpkeepOptions): readonly Promise<void>[] {
       journals: registry.journals,
       onPruned: (outcome) => countPruning(metrics, outcome),
     }),
+    runPeriodically(usedTokenPruning(options), options),
   ]
   if (!nodePruning) return tasks
   const nodes = nodePruningTask({ ...options, config: nodePruning })
   return [...tasks, runPeriodically(nodes, options)]
+}
+
+/** Tokens may have been exchanged by an earlier configuration: they are forgotten in time whether any are now or not. */
+function usedTokenPruning({
+  registry,
+  store,
+  clock,
+}: Pick<UpkeepOptions, 'registry' | 'store' | 'clock'>): PeriodicTask {
+  const actor = { class: 'server', id: 'token exchange' } as const
+  const cause: Cause = { actor, requestId: '', reason: 'used token prune' }
+  return {
+    failure: 'Error pruning exchanged tokens',
+    intervalMs: 60_000,
+    work: () => pruneUsedTokens({ registry, store }, { nowSeconds: clock.nowMs() / 1000, cause }),
+  }
 }
