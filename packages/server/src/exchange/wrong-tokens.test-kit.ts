@@ -168,6 +168,11 @@ const clocks: readonly Row[] = [
   claims('with an exp of zero', times, () => ({ exp: 0 })),
   claims('with true as exp', times, () => ({ exp: true })),
   claims('that has expired', times, (now) => ({ iat: now - 700, nbf: now - 700, exp: now - 61 })),
+  claims('that expired a minute ago', times, (now) => ({
+    iat: now - 700,
+    nbf: now - 700,
+    exp: now - 60,
+  })),
   claims('that lives for ever', times, (now) => ({ exp: now + 10 * 365 * 86_400 })),
   claims('that lives longer than allowed', times, (now) => ({ exp: now + 3_661 })),
   claims('that expires before it was issued', times, (now) => ({ iat: now + 30, exp: now + 20 })),
@@ -186,6 +191,9 @@ const forms: readonly Row[] = [
   edited('of five parts, as if it was encrypted', malformed, (token) => `${token}.a.b`),
   ['of dots', malformed, () => '.'.repeat(10_000)],
   ['of a hundred thousand characters', malformed, () => 'a'.repeat(100_000)],
+  claims('of twenty thousand characters, well signed', malformed, () => ({
+    more: 'x'.repeat(14_000),
+  })),
   edited('with padding', malformed, (token) => `${token}=`),
   edited('with a space at its end', malformed, (token) => `${token} `),
   edited('with a line end at its end', malformed, (token) => `${token}\n`),

@@ -312,6 +312,23 @@ describe('the token endpoint', () => {
     expect((await ask()).status).toBe(200)
   })
 
+  it('refuses a body that is too long before its end, and reads no further', async () => {
+    await listen()
+    const answer = await new Promise<number | undefined>((resolve, reject) => {
+      const host = '127.0.0.1'
+      const trust = { ca: [root], checkServerIdentity: () => undefined, agent: false as const }
+      const target = { host, port, path: '/token', method: 'POST', headers: type }
+      const sent = httpsRequest({ ...target, ...trust }, (response) => {
+        resolve(response.statusCode)
+        sent.destroy()
+      })
+      sent.once('error', reject)
+      // More is to come, and never does.
+      sent.write(`${good}&x=${'y'.repeat(60_000)}`)
+    })
+    expect(answer).toBe(413)
+  })
+
   it('gives the place of a request back that is cut off in the middle', async () => {
     await listen({ maxRequestsPerAddress: 1 })
     for (let count = 0; count < 3; count++) {
