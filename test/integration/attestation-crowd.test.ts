@@ -12,8 +12,9 @@ import { WireClient } from '../bench/grpc-wire.ts'
 import { attestOver } from '../kit/attest-over.ts'
 import { ServerDeployment } from '../kit/deployment.ts'
 import { makeNodeCertificate } from '../kit/node-certificate.ts'
-import { evidenceKinds } from '../kit/node-evidence.ts'
+import { evidenceKinds, type NodeEvidence, titled } from '../kit/node-evidence.ts'
 import { Scene } from '../kit/processes.ts'
+import '../kit/redirect-metadata.mjs'
 
 const attempts = 200
 const connections = 10
@@ -22,8 +23,13 @@ const losses =
   /attestation data has already been used to attest an agent|expected nonce was not found/
 
 /** What an agent of this configuration shows, once; each attempt answers challenges in its turn, as one machine would. */
-async function beginAttestation(plugins: string): Promise<NodeAttestation> {
-  const [config] = readPlugins(parseConfig(plugins))
+async function beginAttestation({
+  agent,
+  agentEnvironment,
+}: NodeEvidence): Promise<NodeAttestation> {
+  // Where a cloud's metadata service is, for an agent in this process.
+  process.env['TEST_METADATA_ADDRESS'] = agentEnvironment?.['TEST_METADATA_ADDRESS'] ?? ''
+  const [config] = readPlugins(parseConfig(agent))
   const http = new HttpClient({ environment: {}, clock: systemClock })
   const attestor = await nodeAttestorBuiltIns.get(config?.name ?? '')?.(config?.data, { http })
   if (!attestor) throw new Error('there is no such attestor')
@@ -32,6 +38,7 @@ async function beginAttestation(plugins: string): Promise<NodeAttestation> {
 
 /** An attestor, and what one machine shows to it. */
 interface Crowd {
+  readonly title: string
   readonly name: string
   readonly isMissing: () => boolean
   readonly make: (scene: Scene) => Promise<{
@@ -43,16 +50,17 @@ interface Crowd {
 
 const crowds: readonly Crowd[] = [
   ...evidenceKinds.map(
-    ({ name, isMissing, make }): Crowd => ({
-      name,
-      isMissing,
+    (kind): Crowd => ({
+      title: titled(kind)[0],
+      name: kind.name,
+      isMissing: kind.isMissing,
       make: async (scene) => {
-        const evidence = await make(scene)
-        return { ...evidence, begin: () => beginAttestation(evidence.agent) }
+        const evidence = await kind.make(scene)
+        return { ...evidence, begin: () => beginAttestation(evidence) }
       },
     }),
   ),
-  { name: 'x509pop', isMissing: () => false, make: x509Pop },
+  { title: 'x509pop', name: 'x509pop', isMissing: () => false, make: x509Pop },
 ]
 
 async function x509Pop(scene: Scene): ReturnType<Crowd['make']> {
@@ -69,7 +77,7 @@ async function x509Pop(scene: Scene): ReturnType<Crowd['make']> {
   }
 }
 
-describe.each(crowds)('one piece of evidence by $name', (kind) => {
+describe.each(crowds)('one piece of evidence by $title', (kind) => {
   const title = `makes one agent of ${attempts} attempts at once, and answers as many as the rules allow [gate 4]`
   it.skipIf(kind.isMissing())(title, { timeout: 240_000 }, async () => {
     await using scene = new Scene()
