@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url'
+import { domainToASCII, domainToUnicode } from 'node:url'
 import { quoteGo } from '../go-quote.ts'
 
 /** A host as clients name it: `example.org`, `example.org:8443`, `[::1]:8443`. */
@@ -74,5 +74,8 @@ function hyphenFault(label: string): string | undefined {
 }
 
 function punycodeFault(label: string): string | undefined {
-  return domainToASCII(label) === label ? undefined : label.slice('xn--'.length)
+  // What is no punycode comes back empty or, from newer releases of Node, as it was.
+  const unicode = domainToUnicode(label)
+  const isPunycode = unicode !== label && domainToASCII(unicode) === label
+  return isPunycode ? undefined : label.slice('xn--'.length)
 }
