@@ -14,6 +14,8 @@ export interface TokenAnswer {
 
 /** What {@link ExchangingServer.start} may be told. */
 export interface ExchangingServerOptions {
+  /** The name in its certificate. @default one that only this client's own requests know */
+  readonly host?: string
   /** More lines of the `server { }` block. */
   readonly settings?: string
   /** More top-level blocks. */
@@ -21,26 +23,33 @@ export interface ExchangingServerOptions {
   readonly env?: NodeJS.ProcessEnv
 }
 
-const host = 'exchange.test'
+const defaultHost = 'exchange.test'
 
 /** A server process that exchanges tokens of a fake issuer named `ci`, and a client for it. */
 export class ExchangingServer {
   readonly server: ServerDeployment
   readonly issuer: FakeOidcIssuer
+  /** Of its certificate, PEM. */
+  readonly root: string
+  readonly #host: string
   readonly #port: number
-  readonly #root: string
   #asked = 0
 
   private constructor(
     server: ServerDeployment,
     issuer: FakeOidcIssuer,
-    port: number,
-    root: string,
+    endpoint: { readonly host: string; readonly port: number; readonly root: string },
   ) {
     this.server = server
     this.issuer = issuer
-    this.#port = port
-    this.#root = root
+    this.root = endpoint.root
+    this.#host = endpoint.host
+    this.#port = endpoint.port
+  }
+
+  /** Of its token endpoint. */
+  get url(): string {
+    return `https://${this.#host}:${this.#port}/token`
   }
 
   /** Starts issuer and server. Tokens need `repository` below `octo/`; selectors are made of it and of `ref`. */
@@ -48,7 +57,7 @@ export class ExchangingServer {
     scene: Scene,
     options: ExchangingServerOptions = {},
   ): Promise<ExchangingServer> {
-    const { settings = '', blocks = '', env } = options
+    const { host = defaultHost, settings = '', blocks = '', env } = options
     const issuer = await FakeOidcIssuer.start(scene)
     const tls = await issue(host)
     const [cert, key] = [scene.path('exchange.pem'), scene.path('exchange.key')]
@@ -75,7 +84,7 @@ export class ExchangingServer {
       blocks,
       ...(env && { env }),
     })
-    return new ExchangingServer(server, issuer, port, tls.root)
+    return new ExchangingServer(server, issuer, { host, port, root: tls.root })
   }
 
   /** Registers an identity for tokens of the repository `octo/app`. */
@@ -114,8 +123,8 @@ export class ExchangingServer {
     // Every request comes from another address: the bounds for one are not what is tried.
     const localAddress = `127.0.1.${(this.#asked++ % 250) + 1}`
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-    const target = { host: '127.0.0.1', port: this.#port, path: '/token', servername: host }
-    const trust = { ca: [this.#root], agent: false as const, localAddress }
+    const target = { host: '127.0.0.1', port: this.#port, path: '/token', servername: this.#host }
+    const trust = { ca: [this.root], agent: false as const, localAddress }
     return new Promise((resolve, reject) => {
       const sent = httpsRequest({ ...target, ...trust, method: 'POST', headers }, (response) => {
         let text = ''
