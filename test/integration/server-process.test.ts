@@ -52,6 +52,15 @@ describe('a server process', () => {
     expect(waiting.output).not.toContain('Server crashed')
   })
 
+  it('goes on when the journal that takes its log has gone, which is a socket', async () => {
+    await using scene = new Scene()
+    const server = await ServerDeployment.start(scene, { settings: 'audit_log_enabled = true' })
+    server.daemon.process.stdout?.destroy()
+    // Each call is a line of the log that nobody takes.
+    for (let call = 0; call < 3; call++) expect(await server.ask('entry', 'count')).toContain('0')
+    expect(await server.daemon.stop()).toBe(0)
+  })
+
   it('says why it cannot start, ends with exit code 1, and leaves its store whole', async () => {
     await using scene = new Scene()
     const first = await ServerDeployment.start(scene)

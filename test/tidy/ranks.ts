@@ -44,6 +44,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
   runtime: {
     'proto/': 0,
     'atomic-file.ts': 0,
+    'broken-pipe.ts': 0,
     'clock.ts': 0,
     'platform.ts': 0,
     'pq-kem.ts': 0,

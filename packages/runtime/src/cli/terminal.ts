@@ -1,4 +1,5 @@
 import { readFileSync, writeSync } from 'node:fs'
+import { endByBrokenPipe, isBrokenPipe } from '../broken-pipe.ts'
 
 /** What a command sees of the world. Tests hand in their own. */
 export interface Terminal {
@@ -11,7 +12,10 @@ export interface Terminal {
   readInput(): Uint8Array
 }
 
-/** The terminal of this process. Writing is synchronous, so that nothing is lost when the process ends. */
+/**
+ * The terminal of this process. Writing is synchronous, so that nothing is lost when the process ends; when nobody reads what
+ * it writes any more, the process ends.
+ */
 export function processTerminal(): Terminal {
   return {
     environment: process.env,
@@ -29,8 +33,9 @@ function writeAll(descriptor: number, text: string): void {
       written += writeSync(descriptor, bytes, written)
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined
-      // A pipe that somebody else made non-blocking is full for a moment; one that nobody reads any more is no error.
+      // A pipe that somebody else made non-blocking is full for a moment.
       if (code === 'EAGAIN') continue
+      if (isBrokenPipe(error)) endByBrokenPipe()
       return
     }
   }

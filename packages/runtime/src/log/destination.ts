@@ -1,6 +1,7 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs'
+import { endByBrokenPipe, isBrokenPipe } from '../broken-pipe.ts'
 
-/** Where log lines go. Writing never throws: a daemon outlives its log. */
+/** Where log lines go. Writing never throws. */
 export interface LogDestination {
   readonly isTerminal: boolean
   write(text: string): void
@@ -8,9 +9,15 @@ export interface LogDestination {
   reopen?(): void
 }
 
-/** Standard output. A reader that goes away is no reason to stop. */
+/**
+ * Standard output. Where it is a pipe, as in a shell or a container, the process ends with its reader, as SPIRE does; a
+ * socket is the system's journal, which may start anew without ending a daemon.
+ */
 export function standardOutput(): LogDestination {
-  process.stdout.on('error', () => {})
+  const isPipe = fstatSync(1).isFIFO()
+  process.stdout.on('error', (error) => {
+    if (isPipe && isBrokenPipe(error)) endByBrokenPipe()
+  })
   return {
     isTerminal: process.stdout.isTTY === true,
     write: (text) => {
