@@ -6,6 +6,9 @@ import { checkNotExpired, instantText } from './validity.ts'
 const serverAuth = '1.3.6.1.5.5.7.3.1'
 const clientAuth = '1.3.6.1.5.5.7.3.2'
 
+/** The last second that a date can be. */
+const maxDateSeconds = 8.64e12
+
 /** What a credential must be, whatever composers made of it. */
 export interface ExpectedSvid {
   readonly spiffeId: string
@@ -59,11 +62,16 @@ export function checkComposedClaims(claims: JwtSvidClaims, expected: ExpectedSvi
   if (typeof exp !== 'number') throw invalidClaim('exp', 'required but missing')
   if (exp * 1000 <= nowMs) throw invalidClaim('exp', `already expired as of ${instantText(exp)}`)
   if (nbf !== undefined && (typeof nbf !== 'number' || nbf * 1000 > nowMs))
-    throw invalidClaim('nbf', `not yet valid until ${JSON.stringify(nbf)}`)
+    throw invalidClaim('nbf', `not yet valid until ${whenText(nbf)}`)
   const audience: readonly unknown[] = Array.isArray(aud) ? aud : aud === undefined ? [] : [aud]
   if (audience.length === 0) throw invalidClaim('aud', 'required but missing')
   if (audience.some((one) => typeof one !== 'string' || one === ''))
     throw invalidClaim('aud', 'contains empty value')
+}
+
+function whenText(value: unknown): string {
+  const isInstant = typeof value === 'number' && Math.abs(value) <= maxDateSeconds
+  return isInstant ? instantText(Math.trunc(value)) : JSON.stringify(value)
 }
 
 function invalidSvid(why: string): CaError {

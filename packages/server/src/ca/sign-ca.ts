@@ -2,9 +2,11 @@ import type { SigningKey } from '@mini-spire/runtime/key-manager/key-manager'
 import { CertificateWriter } from '@mini-spire/runtime/x509/certificate-writer'
 import { type DistinguishedName, encodeName, parseName } from '@mini-spire/runtime/x509/name'
 import { type SerialNumbers, serialNumberText } from '@mini-spire/runtime/x509/serial-number'
+import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type PublicKey, parsePublicKey } from '@mini-spire/sdk/x509'
 import type { X509CaAttributes } from '../plugins/credential-composer/credential-composer.ts'
+import { CaError } from './ca-error.ts'
 import { checkCaCertificate } from './check-ca-certificate.ts'
 import { type CredentialComposers, extensionsOfCa } from './credential-composers.ts'
 import { validityFrom } from './validity.ts'
@@ -104,10 +106,19 @@ export async function signDownstreamCa(options: DownstreamCaOptions): Promise<Si
     dnsNames: [],
     extraExtensions: extensionsOfCa(says),
   })
-  checkCaCertificate(certificate, { trustDomain, nowMs })
+  checkDownstreamCa(certificate, { trustDomain, nowMs })
   return {
     chain: [certificate, ...ca.upstreamChain],
     serialNumber: serialNumberText(serialNumber),
     notAfterSeconds: validity.notAfterSeconds,
+  }
+}
+
+function checkDownstreamCa(...[der, expected]: Parameters<typeof checkCaCertificate>): void {
+  try {
+    checkCaCertificate(der, expected)
+  } catch (cause) {
+    const message = `invalid downstream X509 CA: ${messageOf(cause)}`
+    throw new CaError('ERR_CERTIFICATE_INVALID', message, { cause })
   }
 }

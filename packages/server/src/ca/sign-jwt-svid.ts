@@ -55,16 +55,21 @@ export interface WireClaims {
 /**
  * The claims of a token, in the order of their names, as Go writes them; JSON leaves out those that are undefined.
  *
+ * @param what how errors call the token
  * @throws {CaError} `ERR_JWT_SVID_INVALID` when the authority is at its end
  */
-export function claimsOf(jwtKey: JwtKey, claims: JwtSvidClaims): WireClaims {
+export function claimsOf(
+  jwtKey: JwtKey,
+  claims: JwtSvidClaims,
+  what: 'JWT-SVID' | 'WIT-SVID' = 'JWT-SVID',
+): WireClaims {
   const { nowMs, audience: aud, issuer: iss, tokenId: jti, spiffeId: sub } = claims
   const iat = Math.floor(nowMs / 1000)
   const exp = Math.min(Math.floor(nowMs / 1000 + claims.ttlSeconds), jwtKey.notAfterSeconds)
   if (exp * 1000 <= nowMs)
     throw new CaError(
       'ERR_JWT_SVID_INVALID',
-      `invalid JWT-SVID "exp" claim: already expired as of ${instantText(exp)}`,
+      `invalid ${what} "exp" claim: already expired as of ${instantText(exp)}`,
     )
   return { aud, exp, iat, iss, jti, sub }
 }

@@ -94,6 +94,14 @@ describe('a WIT-SVID', () => {
     expect(expiresAtSeconds).toBe(Math.floor(state.clock.nowMs() / 1000) + 24 * 3600)
   })
 
+  it('is none of an authority at its end', async () => {
+    const issuer = issuerOn(await started())
+    state.clock.advance(24 * 3600_000)
+    await expect(issuer.issueWitSvid(request)).rejects.toThrow(
+      /^failed to sign WIT-SVID: invalid WIT-SVID "exp" claim: already expired as of \d/,
+    )
+  })
+
   it('is refused where they are switched off', async () => {
     const manager = state.manager()
     await manager.start()

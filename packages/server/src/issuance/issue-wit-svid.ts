@@ -19,14 +19,15 @@ export async function issueWitSvid(
 ): Promise<IssuedJwtSvid> {
   const signed = await explained('failed to sign WIT-SVID', async () => {
     const key = authorities.wit()
-    const { exp, iat, iss, sub } = claimsOf(key, {
+    const wish = {
       spiffeId: spiffeId.toString(),
       audience: [],
       ttlSeconds: orDefault(ttlSeconds, defaultTtlSeconds),
       nowMs: clock.nowMs(),
       issuer: witIssuer === '' ? undefined : witIssuer,
       tokenId: undefined,
-    })
+    }
+    const { exp, iat, iss, sub } = claimsOf(key, wish, 'WIT-SVID')
     const claims = { cnf: { jwk: confirmation }, exp, iat, iss, sub }
     const token = await signClaims(key, JSON.stringify(claims))
     return { token, issuedAtSeconds: iat, expiresAtSeconds: exp }

@@ -1,9 +1,12 @@
 import type { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
-import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
+import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
+import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { PublicKey } from '@mini-spire/sdk/x509'
 import type { SvidHolder } from '../ca/credential-composers.ts'
 import { signComposedX509Svid } from '../ca/sign-composed-svid.ts'
 import { type SignedX509Svid, signX509Svid, type X509SvidFields } from '../ca/sign-x509-svid.ts'
+import { checkMemberId } from '../registration/check-id.ts'
+import { IssuanceError } from './issuance-error.ts'
 import type { IssuedX509Svid } from './issued-svid.ts'
 import type { IssuerOptions } from './issuer-options.ts'
 import { signingFailed } from './signing-failed.ts'
@@ -25,12 +28,12 @@ export interface DecidedX509Svid {
 /** What {@link issueX509Svid} signs and writes down with. */
 export type X509Issuing = Pick<
   IssuerOptions,
-  'authorities' | 'clock' | 'composers' | 'issuanceLog' | 'onSigned'
+  'trustDomain' | 'authorities' | 'clock' | 'composers' | 'issuanceLog' | 'onSigned'
 > & { readonly serialNumbers: SerialNumbers }
 
 /**
  * Signs an X509-SVID of which everything is decided, and writes down that it was. There at once when the authority's key
- * signs synchronously.
+ * signs synchronously. Whoever decided it, the ID is one of the own trust domain: node attestors say what they like.
  *
  * @param failure what callers are told before the reason when it cannot be signed
  * @throws {IssuanceError} `ERR_SIGNING_FAILED`
@@ -58,16 +61,33 @@ export function issueX509Svid(
     issuing.onSigned?.('x509_svid')
     return { chain, spiffeId: decided.spiffeId, expiresAtSeconds, serialNumber }
   }
+  const refused = (error: unknown): Error => refusal(failure, decided, error)
   try {
+    checkId(issuing.trustDomain, decided.spiffeId)
     const what = { spiffeId, publicKey, subject, dnsNames, ttlSeconds, nowMs, serialNumbers }
     const signed = sign(issuing, decided, what)
     if (!(signed instanceof Promise)) return issued(signed)
     return signed.then(issued, (error: unknown) => {
-      throw signingFailed(failure, error)
+      throw refused(error)
     })
   } catch (error) {
-    throw signingFailed(failure, error)
+    throw refused(error)
   }
+}
+
+function checkId(trustDomain: TrustDomain, spiffeId: SpiffeId): void {
+  try {
+    checkMemberId(trustDomain, spiffeId)
+  } catch (cause) {
+    const message = `invalid X509-SVID ID: ${messageOf(cause)}`
+    throw new IssuanceError('ERR_SVID_ID_REFUSED', message, { cause })
+  }
+}
+
+/** What was signed and then found wrong is told of with whose it was. */
+function refusal(failure: string, { holder }: DecidedX509Svid, error: unknown): IssuanceError {
+  const isInvalid = isSpiffeError(error, 'ERR_CERTIFICATE_INVALID')
+  return signingFailed(isInvalid ? `${failure}: invalid ${holder} X509-SVID` : failure, error)
 }
 
 /** Composers make it asynchronous, so they are asked only if there are any. */

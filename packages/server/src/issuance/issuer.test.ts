@@ -156,7 +156,7 @@ describe('an X509-SVID by entry', () => {
     state.clock.advance(24 * 3600_000 + 1)
     const csr = await csrFor()
     await expect(issuerWith().issueX509Svid({ entry, csr, requester })).rejects.toThrow(
-      'failed to sign X509-SVID: invalid X509-SVID: already expired as of 2026-03-02T12:00:00Z',
+      'failed to sign X509-SVID: invalid workload X509-SVID: invalid X509-SVID: already expired as of 2026-03-02T12:00:00Z',
     )
   })
 
@@ -444,10 +444,40 @@ describe('the other certificates', () => {
     expect(records).toMatchObject([{ type: 'agent-svid', requester: '' }])
   })
 
+  it.each([
+    ['spiffe://other.org/spire/agent/x', ''],
+    ['spiffe://example.org', '; path is empty'],
+  ])('no agent gets one for %s, whatever its attestor says [gate 2]', async (id, why) => {
+    const spiffeId = SpiffeId.parse(id)
+    const asked = issuerWith().issueAgentSvid({ spiffeId, csr: await csrFor(), requester: '' })
+    await expect(asked).rejects.toMatchObject({
+      code: 'ERR_SIGNING_FAILED',
+      message: `failed to sign X509 SVID: invalid X509-SVID ID: "${id}" is not a member of trust domain "example.org"${why}`,
+    })
+    expect(records).toEqual([])
+  })
+
   it("the server's names the server", async () => {
     const issued = await issuerWith().issueServerSvid({ publicKey: spkiOf(workloadKey) })
     expect(leafOf(issued).uriSans).toEqual(['spiffe://example.org/spire/server'])
     expect(subjectOf(leafOf(issued))).toBe('C=US, O=SPIRE')
+  })
+
+  it('are none of an authority at its end, and each says which it would have been', async () => {
+    state.clock.advance(24 * 3600_000 + 1)
+    const csr = await csrFor()
+    const expired = 'already expired as of 2026-03-02T12:00:00Z'
+    const issuer = issuerWith()
+    const spiffeId = SpiffeId.parse(requester)
+    await expect(issuer.issueAgentSvid({ spiffeId, csr, requester: '' })).rejects.toThrow(
+      `failed to sign X509 SVID: invalid agent X509-SVID: invalid X509-SVID: ${expired}`,
+    )
+    await expect(issuer.issueServerSvid({ publicKey: spkiOf(workloadKey) })).rejects.toThrow(
+      `failed to sign X509 SVID: invalid server X509-SVID: invalid X509-SVID: ${expired}`,
+    )
+    await expect(issuer.issueDownstreamCa({ csr, ttlSeconds: 0, requester })).rejects.toThrow(
+      `failed to sign downstream X.509 CA: invalid downstream X509 CA: invalid X509 CA: ${expired}`,
+    )
   })
 
   it("a downstream server's is a CA of the trust domain, one level down", async () => {
