@@ -3,6 +3,7 @@ import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
 import type { Clock, Timer } from '../clock.ts'
 import { ApiError } from './api-error.ts'
 import { callerGone } from './call.ts'
+import { callTimeoutMs, timeoutHeader } from './call-timeout.ts'
 import { FrameReader, frameOf, messageIn } from './frame-reader.ts'
 import type { WireStatus } from './status.ts'
 
@@ -13,15 +14,6 @@ const responseHeaders: OutgoingHttpHeaders = Object.freeze({
 })
 const okTrailers: OutgoingHttpHeaders = Object.freeze({ 'grpc-status': 0 })
 const withTrailers = Object.freeze({ waitForTrailers: true })
-
-const msPerUnit: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1_000,
-  m: 1,
-  u: 1e-3,
-  n: 1e-6,
-}
 
 /** What a {@link WireCall} is made of. */
 export interface WireCallOptions {
@@ -60,7 +52,7 @@ export class WireCall {
       this.#leave()
       this.#onClosed?.()
     })
-    const timeout = headers['grpc-timeout']
+    const timeout = headers[timeoutHeader]
     if (timeout !== undefined) this.#startDeadline(String(timeout), options.clock)
   }
 
@@ -189,14 +181,13 @@ export class WireCall {
   }
 
   #startDeadline(text: string, clock: Clock): void {
-    const [, digits = '', unit = ''] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? []
-    const msEach = msPerUnit[unit]
-    if (msEach === undefined) {
+    const timeoutMs = callTimeoutMs(text)
+    if (timeoutMs === undefined) {
       const details = `malformed grpc-timeout: "${text}"`
       this.end({ code: GrpcStatus.Internal, details })
       return
     }
-    this.#deadline = clock.setTimer(Number(digits) * msEach, () => {
+    this.#deadline = clock.setTimer(timeoutMs, () => {
       const wasOpen = !this.#hasEnded
       this.end({ code: GrpcStatus.DeadlineExceeded, details: 'context deadline exceeded' })
       if (!wasOpen) return

@@ -12,7 +12,12 @@ const renew = '/spire.api.server.agent.v1.Agent/RenewAgent'
 interface Setup {
   readonly limits: RateLimits
   readonly clock: FakeClock
-  call(method: string, address?: string): { context: CallContext; abort(reason: unknown): void }
+  /** @param timeout what the caller says of how long it waits */
+  call(
+    method: string,
+    address?: string,
+    timeout?: string,
+  ): { context: CallContext; abort(reason: unknown): void }
 }
 
 function setup(isEnabled = { attestation: true, signing: true }): Setup {
@@ -20,10 +25,12 @@ function setup(isEnabled = { attestation: true, signing: true }): Setup {
   return {
     clock,
     limits: new RateLimits({ clock, isEnabled }),
-    call: (method, address = '10.0.0.1') => {
+    call: (method, address = '10.0.0.1', timeout?: string) => {
       const tls = { kind: 'tls', address, port: 1, chain: [], notAfterMs: 0 } as const
       const peer: Peer = { ...tls, spiffeId: undefined, serialNumber: undefined }
-      return createServerCall({ peer, method, clock, log: silentLogger, metadata: () => [] })
+      const metadata = (name: string): readonly string[] =>
+        name === 'grpc-timeout' && timeout !== undefined ? [timeout] : []
+      return createServerCall({ peer, method, clock, log: silentLogger, metadata })
     },
   }
 }
@@ -60,6 +67,23 @@ describe('rate limits', () => {
     })
   })
 
+  it('a turn that comes after the deadline of the caller is refused at once, and taken from nobody', async () => {
+    const { limits, clock, call } = setup()
+    await limits.admit(call(attest).context)
+    await expect(limits.admit(call(attest, '10.0.0.1', '999m').context)).rejects.toMatchObject({
+      kind: 'resource-exhausted',
+      message: 'rate: Wait(n=1) would exceed context deadline',
+    })
+    const inTime = limits.admit(call(attest, '10.0.0.1', '1S').context)
+    expect(await isSettled(inTime)).toBe(false)
+    clock.advance(1000)
+    await inTime
+    await limits.admit(call(sign).context, 500)
+    await expect(limits.admit(call(sign, '10.0.0.1', '5m').context, 3)).rejects.toThrow(
+      'rate: Wait(n=3) would exceed context deadline',
+    )
+  })
+
   it('renewals and signing share their tokens', async () => {
     const { limits, clock, call } = setup()
     await limits.admit(call(sign).context, 500)
@@ -75,7 +99,7 @@ describe('rate limits', () => {
     const first = call(attest)
     const waiting = limits.admit(first.context)
     first.abort(new Error('gone'))
-    await expect(waiting).rejects.toMatchObject({ kind: 'canceled' })
+    await expect(waiting).rejects.toMatchObject({ kind: 'unknown', message: 'context canceled' })
     const second = limits.admit(call(attest).context)
     clock.advance(1000)
     await second

@@ -1,6 +1,7 @@
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
+import { callTimeoutMs, timeoutHeader } from '@mini-spire/runtime/grpc/call-timeout'
 
 /** One bucket per address: as many tokens a second as it holds. */
 interface LimitSettings {
@@ -80,7 +81,8 @@ export class RateLimits {
    * for empty requests.
    *
    * @param count how many of the things that are limited the call asks for
-   * @throws {ApiError} `resource-exhausted` when the count can never be had at once, `canceled` when the caller went away
+   * @throws {ApiError} `resource-exhausted` when the count can never be had at once, or not before the caller's deadline;
+   *   `unknown` when the caller went away, as SPIRE logs and counts it
    */
   async admit(call: CallContext, count = 1): Promise<void> {
     const settings = limits[call.method]
@@ -127,9 +129,19 @@ async function waitForTokens(bucket: TokenBucket, options: WaitOptions): Promise
   }
   const waitMs = bucket.take(count, clock.nowMs())
   if (waitMs <= 0) return
+  if (waitMs > patienceMs(call)) {
+    bucket.giveBack(count)
+    throw new ApiError('resource-exhausted', `rate: Wait(n=${count}) would exceed context deadline`)
+  }
   if (await sleep(clock, waitMs, call.signal)) return
   bucket.giveBack(count)
-  throw new ApiError('canceled', 'context canceled')
+  throw new ApiError('unknown', 'context canceled')
+}
+
+/** How long the caller waits for its answer: a turn that comes later is of no use to it, and is not taken from others. */
+function patienceMs(call: CallContext): number {
+  const [timeout] = call.metadata(timeoutHeader)
+  return (timeout === undefined ? undefined : callTimeoutMs(timeout)) ?? Number.POSITIVE_INFINITY
 }
 
 /** Tokens that come back at as many a second as fit in; taking more than there are is a debt that has to be waited off. */
