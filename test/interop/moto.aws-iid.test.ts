@@ -2,11 +2,12 @@ import { systemClock } from '@mini-spire/runtime/clock'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { TestAws } from '@mini-spire/sdk/testing/platforms'
 import { attestationContext } from '@mini-spire/server/plugins/node-attestor/attestation-context.test-kit'
 import type { AwsApi } from '@mini-spire/server/plugins/node-attestor/aws-iid/aws-api'
 import {
+  certificatesOf,
   payloadOf,
-  TestAws,
 } from '@mini-spire/server/plugins/node-attestor/aws-iid/aws-evidence.test-kit'
 import { AwsIidAttestor } from '@mini-spire/server/plugins/node-attestor/aws-iid/aws-iid'
 import { readAwsIidConfig } from '@mini-spire/server/plugins/node-attestor/aws-iid/aws-iid-config'
@@ -127,7 +128,7 @@ describe.skipIf(isPythonMissing())('AWS, as moto plays it', () => {
     const sut = new AwsIidAttestor({
       ...attestorOptions(config, api, systemClock),
       trustDomain: TrustDomain.parse('example.org'),
-      certificates: aws.certificates,
+      certificates: certificatesOf(aws),
     })
     const payload = payloadOf(aws.evidence({ accountId: place.accountId }))
     const { selectorValues } = await sut.attest(payload, attestationContext())

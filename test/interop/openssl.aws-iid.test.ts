@@ -2,12 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeTestSigner, TestAws, type TestMessage } from '@mini-spire/sdk/testing/platforms'
 import { pemEncode } from '@mini-spire/sdk/x509'
 import {
-  makeTestSigner,
+  certificatesOf,
   payloadOf,
-  TestAws,
-  type TestMessage,
 } from '@mini-spire/server/plugins/node-attestor/aws-iid/aws-evidence.test-kit'
 import { verifyIdentityDocument } from '@mini-spire/server/plugins/node-attestor/aws-iid/identity-document'
 import { RegionCertificates } from '@mini-spire/server/plugins/node-attestor/aws-iid/region-certificates'
@@ -70,7 +69,7 @@ describe.skipIf(isMissing)('OpenSSL, and we', () => {
     const rsa2048 = aws.rsa2048(document, change)
     const theirs = unixLines(opensslContent(rsa2048, signer.certificate))
     expect(theirs).toBe(isGood ? document : undefined)
-    const ours = verifyIdentityDocument(payloadOf({ document, rsa2048 }), aws.certificates)
+    const ours = verifyIdentityDocument(payloadOf({ document, rsa2048 }), certificatesOf(aws))
     await (isGood ? expect(ours).resolves.toBeDefined() : expect(ours).rejects.toThrow())
   })
 })

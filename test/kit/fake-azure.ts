@@ -1,11 +1,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import type { RequestListener, ServerResponse } from 'node:http'
 import { systemClock } from '@mini-spire/runtime/clock'
-import {
-  attestedContent,
-  TestAzureChain,
-  testIssuerUrl,
-} from '@mini-spire/server/plugins/node-attestor/azure-imds/attested-document.test-kit'
+import { attestedContent, TestAzureChain, testIssuerUrl } from '@mini-spire/sdk/testing/platforms'
 import { answerDirectory } from './fake-azure-directory.ts'
 import { answerManagement } from './fake-azure-management.ts'
 import { FakeHosts } from './fake-hosts.ts'

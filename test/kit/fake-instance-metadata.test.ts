@@ -2,12 +2,12 @@ import { AwsIidAttestor } from '@mini-spire/agent/plugins/node-attestor/aws-iid/
 import { systemClock } from '@mini-spire/runtime/clock'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
-import { describe, expect, it } from 'vitest'
 import {
   FakeInstanceMetadata,
   type FakeInstanceMetadataOptions,
   type InstanceEvidence,
-} from './fake-instance-metadata.ts'
+} from '@mini-spire/sdk/testing/platforms'
+import { describe, expect, it } from 'vitest'
 
 const evidence: InstanceEvidence = { document: '{}', signature: 'AA\nBB', rsa2048: 'CC\nDD' }
 const token = 'PUT /latest/api/token'

@@ -5,6 +5,11 @@ export {
   wrongGoogleTokens,
 } from './fake-google.ts'
 export { FakeHost, type HostFault, hostFaults } from './fake-host.ts'
+export {
+  FakeInstanceMetadata,
+  type FakeInstanceMetadataOptions,
+  type InstanceEvidence,
+} from './fake-instance-metadata.ts'
 export { FakeKubelet, type KubeletContainer, type KubeletPod } from './fake-kubelet.ts'
 export {
   FakeKubernetes,
@@ -14,4 +19,23 @@ export {
   type WrongServiceAccountToken,
   wrongServiceAccountTokens,
 } from './fake-kubernetes.ts'
+export {
+  makeTestMessage,
+  makeTestSigner,
+  TestAws,
+  type TestAwsCertificates,
+  type TestDocument,
+  type TestEvidence,
+  type TestMessage,
+  type TestSignerInfo,
+} from './test-aws.ts'
+export {
+  attestedContent,
+  TestAzureChain,
+  type TestAzureChainOptions,
+  type TestChange,
+  type TestHolder,
+  testIssuerUrl,
+} from './test-azure-chain.ts'
+export { makeSignedData, type TestSignedData, type TestSigner } from './test-signed-data.ts'
 export { type WrongToken, wrongTokens } from './test-token.ts'

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { makeTestCertificate, testName } from '@mini-spire/sdk/testing'
+import { makeSignedData, type TestSigner } from '@mini-spire/sdk/testing/platforms'
 import {
   type Certificate,
   derElement,
@@ -9,7 +10,6 @@ import {
   parseCertificate,
 } from '@mini-spire/sdk/x509'
 import { describe, expect, it } from 'vitest'
-import { makeSignedData, type TestSigner } from './signed-data.test-kit.ts'
 import { SignedData } from './signed-data.ts'
 
 const [notBefore, notAfter] = [new Date(0), new Date(4e12)]

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { TestAws, type TestDocument } from '@mini-spire/sdk/testing/platforms'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import type { AwsApi, AwsPlace, Ec2Instance } from './aws-api.ts'
-import { payloadOf, TestAws, type TestDocument } from './aws-evidence.test-kit.ts'
+import { certificatesOf, payloadOf } from './aws-evidence.test-kit.ts'
 import { AwsIidAttestor } from './aws-iid.ts'
 import { readAwsIidConfig } from './aws-iid-config.ts'
 import { boundedInTime } from './bounded-api.ts'
@@ -79,7 +80,7 @@ function attestor(config = '', api: AwsApi = new FakeApi()): AwsIidAttestor {
   return new AwsIidAttestor({
     ...attestorOptions(read, boundedInTime(api, clock), clock),
     trustDomain: TrustDomain.parse('example.org'),
-    certificates: aws.certificates,
+    certificates: certificatesOf(aws),
   })
 }
 

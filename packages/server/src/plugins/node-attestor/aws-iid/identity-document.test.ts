@@ -1,19 +1,20 @@
 import { sign } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { messageOf } from '@mini-spire/sdk/errors'
-import { describe, expect, it } from 'vitest'
-import type { NodeAttestorError } from '../node-attestor-error.ts'
 import {
   makeTestMessage,
   makeTestSigner,
-  payloadOf,
   TestAws,
   type TestMessage,
   type TestSignerInfo,
-} from './aws-evidence.test-kit.ts'
+} from '@mini-spire/sdk/testing/platforms'
+import { describe, expect, it } from 'vitest'
+import type { NodeAttestorError } from '../node-attestor-error.ts'
+import { certificatesOf, payloadOf } from './aws-evidence.test-kit.ts'
 import { type IdentityDocument, verifyIdentityDocument } from './identity-document.ts'
 
 const aws = new TestAws()
+const certificates = certificatesOf(aws)
 const { rsa2048: signer, rsa1024: bareSigner } = aws.signersOf('us-west-2')
 const foreign = makeTestSigner(2048, 'AWS us-west-2')
 const evidence = aws.evidence()
@@ -26,7 +27,7 @@ const expected: IdentityDocument = {
 }
 
 const verify = (payload: Uint8Array): Promise<IdentityDocument> =>
-  verifyIdentityDocument(payload, aws.certificates)
+  verifyIdentityDocument(payload, certificates)
 const verifyParts = (change: object): Promise<IdentityDocument> =>
   verify(payloadOf({ ...evidence, ...change }))
 const verifyMessage = (change: Partial<TestMessage>): Promise<IdentityDocument> =>

@@ -5,14 +5,18 @@ import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import {
+  attestedContent,
+  makeSignedData,
+  TestAzureChain,
+  testIssuerUrl,
+} from '@mini-spire/sdk/testing/platforms'
 import { pemEncode } from '@mini-spire/sdk/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
 import { type CloudAnswer, FakeCloud } from '../fake-cloud.test-kit.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
-import { makeSignedData } from '../signed-data.test-kit.ts'
-import { attestedContent, TestAzureChain, testIssuerUrl } from './attested-document.test-kit.ts'
 import { AzureImdsAttestor } from './azure-imds.ts'
 import { readAzureImdsConfig } from './azure-imds-config.ts'
 import { microsoftRoots } from './microsoft-roots.data.ts'

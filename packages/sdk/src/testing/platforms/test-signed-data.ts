@@ -7,7 +7,7 @@ import {
   derTime,
   derUnsigned,
   parseCertificate,
-} from '@mini-spire/sdk/x509'
+} from '../../x509/index.ts'
 
 const oids = {
   data: '1.2.840.113549.1.7.1',

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { derElement, derOid, derSequence, pemEncode } from '../../x509/index.ts'
 import {
   makeTestCertificate,
   type TestCertificateOptions,
   testExtension,
   testName,
-} from '@mini-spire/sdk/testing'
-import { derElement, derOid, derSequence, pemEncode } from '@mini-spire/sdk/x509'
-import { makeSignedData, type TestSignedData, type TestSigner } from '../signed-data.test-kit.ts'
+} from '../certificate-maker.ts'
+import { makeSignedData, type TestSignedData, type TestSigner } from './test-signed-data.ts'
 
 const dayMs = 86_400_000
 const caIssuers = '1.3.6.1.5.5.7.48.2'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Clock, systemClock } from '@mini-spire/runtime/clock'
+import { type Clock, systemClock } from '../../clock.ts'
 
 const lifeHeader = 'x-aws-ec2-metadata-token-ttl-seconds'
 const maxTokenLifeSeconds = 21_600
