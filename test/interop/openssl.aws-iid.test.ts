@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeTestSigner, TestAws, type TestMessage } from '@mini-spire/sdk/testing/platforms'
+import { makeTestSigner, TestAws, type TestSignedData } from '@mini-spire/sdk/testing/platforms'
 import { pemEncode } from '@mini-spire/sdk/x509'
 import {
   certificatesOf,
@@ -52,19 +52,23 @@ describe.skipIf(isMissing)('OpenSSL, and we', () => {
   const signer = aws.signersOf('us-west-2').rsa2048
   const foreign = makeTestSigner(2048, 'AWS us-west-2')
   const other = Buffer.from('other')
-  it.each<[string, boolean, Partial<TestMessage>]>([
+  it.each<[string, boolean, Partial<TestSignedData>]>([
     ['a message of the test kit', true, {}],
-    ['one with certificates of strangers in it', true, { bag: [foreign.certificate] }],
-    ['one of a stranger', false, { signerInfos: [{ signer: foreign }] }],
+    ['one with certificates of strangers in it', true, { certificates: [foreign.certificate] }],
+    ['one of a stranger', false, { signers: [{ ...foreign, hasAttributes: true }] }],
     [
       'one of a stranger in our name',
       false,
-      { signerInfos: [{ signer: foreign, named: signer.certificate }] },
+      { signers: [{ ...foreign, certificate: signer.certificate, hasAttributes: true }] },
     ],
-    ['one over other content', false, { signerInfos: [{ signer, digested: other }] }],
-    ['one that a stranger signed too', false, { signerInfos: [{ signer }, { signer: foreign }] }],
-    ['one that nobody signed', false, { signerInfos: [] }],
-    ['one without content', false, { isContentInside: false }],
+    [
+      'one over other content',
+      false,
+      { signers: [{ ...signer, hasAttributes: true, signed: other }] },
+    ],
+    ['one that a stranger signed too', false, { signers: [signer, foreign] }],
+    ['one that nobody signed', false, { signers: [] }],
+    ['one without content', false, { isDetached: true }],
   ])('agree about %s', async (_, isGood, change) => {
     const rsa2048 = aws.rsa2048(document, change)
     const theirs = unixLines(opensslContent(rsa2048, signer.certificate))

@@ -5,11 +5,11 @@ import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import {
   FakeInstanceMetadata,
   type FakeInstanceMetadataOptions,
-  type InstanceEvidence,
+  type TestEvidence,
 } from '@mini-spire/sdk/testing/platforms'
 import { describe, expect, it } from 'vitest'
 
-const evidence: InstanceEvidence = { document: '{}', signature: 'AA\nBB', rsa2048: 'CC\nDD' }
+const evidence: TestEvidence = { document: '{}', signature: 'AA\nBB', rsa2048: 'CC\nDD' }
 const token = 'PUT /latest/api/token'
 const reads = ['document', 'signature', 'rsa2048'].map(
   (name) => `GET /latest/dynamic/instance-identity/${name}`,

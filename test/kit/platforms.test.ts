@@ -10,13 +10,22 @@ import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import {
   FakeGoogle,
   type FakeHost,
+  FakeInstanceMetadata,
   FakeKubelet,
   FakeKubernetes,
   hostFaults,
+  TestAws,
+  type TestEvidence,
+  wrongEvidence,
   wrongGoogleTokens,
   wrongServiceAccountTokens,
 } from '@mini-spire/sdk/testing/platforms'
 import { attestationContext } from '@mini-spire/server/plugins/node-attestor/attestation-context.test-kit'
+import {
+  certificatesOf,
+  payloadOf,
+} from '@mini-spire/server/plugins/node-attestor/aws-iid/aws-evidence.test-kit'
+import { verifyIdentityDocument } from '@mini-spire/server/plugins/node-attestor/aws-iid/identity-document'
 import { nodeAttestorBuiltIns as serverSide } from '@mini-spire/server/plugins/node-attestor/built-ins'
 import type { NodeAttestation } from '@mini-spire/server/plugins/node-attestor/node-attestor'
 import { NodeAttestorError } from '@mini-spire/server/plugins/node-attestor/node-attestor-error'
@@ -138,6 +147,54 @@ describe('the fake Google', () => {
       await expect(tokenOfMetadata()).rejects.toThrow('unable to retrieve valid identity token: ')
     },
   )
+})
+
+describe('the fake AWS', () => {
+  const aws = new TestAws()
+  const certificates = certificatesOf(aws)
+  const verify = (evidence: Partial<TestEvidence>): Promise<unknown> =>
+    verifyIdentityDocument(payloadOf(evidence), certificates)
+
+  it('signs evidence that is accepted', async () => {
+    await using metadata = await FakeInstanceMetadata.start({ evidence: aws.evidence() })
+    expect(await verify(await evidenceOf(metadata))).toMatchObject({
+      accountId: '123456789012',
+      instanceId: 'i-0123456789abcdef0',
+    })
+    const { document, signature } = aws.evidence()
+    expect(await verify({ document, signature })).toMatchObject({ region: 'us-west-2' })
+  })
+
+  it.each(wrongEvidence)('signs evidence that is refused: %s', async (wrong) => {
+    const evidence = aws.evidence({}, wrong)
+    expect(await refusal(verify(evidence))).toMatch(
+      /^ERR_NODE_(EVIDENCE_MALFORMED|ATTESTOR_FAILED)$/,
+    )
+    const { document, signature } = evidence
+    expect(await refusal(verify({ document, signature }))).not.toBe('accepted')
+    await using metadata = await FakeInstanceMetadata.start({ evidence: {} })
+    metadata.evidence = evidence
+    const shown = await evidenceOf(metadata).catch(() => ({}))
+    expect(await refusal(verify(shown))).toMatch(/^ERR_NODE_/)
+  })
+
+  it.each(hostFaults.filter((fault) => fault !== 'silent'))(
+    'has a metadata service that misbehaves: %s',
+    async (fault) => {
+      await using metadata = await FakeInstanceMetadata.start({ evidence: aws.evidence() })
+      metadata.host.fault = fault
+      const shown = await evidenceOf(metadata).catch(() => ({}))
+      expect(await refusal(verify(shown))).toMatch(/^ERR_NODE_/)
+    },
+  )
+
+  async function evidenceOf({ endpoint }: FakeInstanceMetadata): Promise<TestEvidence> {
+    const http = new HttpClient({ environment: {}, clock: systemClock })
+    const config = parseConfig(`ec2_metadata_endpoint = "${endpoint}"`)
+    const attestor = await agentSide.get('aws_iid')?.(config, { http })
+    const attestation = await attestor?.begin({ signal: AbortSignal.timeout(60_000) })
+    return JSON.parse(Buffer.from(attestation?.payload ?? '').toString())
+  }
 })
 
 describe('the fake Kubernetes', () => {

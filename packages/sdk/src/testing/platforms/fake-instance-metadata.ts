@@ -1,22 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { type Clock, systemClock } from '../../clock.ts'
+import { FakeHost } from './fake-host.ts'
+import type { TestEvidence } from './test-aws.ts'
 
 const lifeHeader = 'x-aws-ec2-metadata-token-ttl-seconds'
 const maxTokenLifeSeconds = 21_600
 
-/** What an instance is told about itself. */
-export interface InstanceEvidence {
-  readonly document: string
-  readonly signature: string
-  readonly rsa2048: string
-}
-
 /** Options of {@link FakeInstanceMetadata}. */
 export interface FakeInstanceMetadataOptions {
   /** By path below `/latest/dynamic/instance-identity/`. What is missing is not there; what is wrong is served as it is. */
-  readonly evidence: Partial<InstanceEvidence>
+  readonly evidence: Partial<TestEvidence>
   /**
    * `required` and `optional` as instances are configured; `unknown` is a service of before 2019; `lost` answers no request
    * for a token, as if whoever asks were a network hop too far away.
@@ -25,7 +19,7 @@ export interface FakeInstanceMetadataOptions {
    */
   readonly tokens?: 'required' | 'optional' | 'unknown' | 'lost'
   /** The part of the evidence that is never sent. */
-  readonly slow?: keyof InstanceEvidence
+  readonly slow?: keyof TestEvidence
   /** @default the machine's */
   readonly clock?: Clock
 }
@@ -39,6 +33,11 @@ interface Decision {
 /**
  * The metadata service of EC2, as far as an agent asks it: session tokens with their life, and the instance identity
  * document with its signatures. It signs nothing: whoever starts it says what it serves, right or wrong.
+ *
+ * @example
+ * const aws = new TestAws()
+ * await using metadata = await FakeInstanceMetadata.start({ evidence: aws.evidence() })
+ * metadata.evidence = aws.evidence({}, 'other-key')
  */
 export class FakeInstanceMetadata implements AsyncDisposable {
   /** `http://127.0.0.1:<port>` */
@@ -47,23 +46,27 @@ export class FakeInstanceMetadata implements AsyncDisposable {
   readonly asked: string[] = []
   readonly #options: FakeInstanceMetadataOptions
   readonly #clock: Clock
-  readonly #server: Server
+  /** Where it listens; it can be told to misbehave. */
+  readonly host: FakeHost
+  /** What it serves from now on. */
+  evidence: Partial<TestEvidence>
   readonly #tokens = new Map<string, number>()
   readonly #waiting = new Map<string, () => void>()
 
-  private constructor(server: Server, options: FakeInstanceMetadataOptions) {
-    this.#server = server
+  private constructor(host: FakeHost, options: FakeInstanceMetadataOptions) {
+    this.host = host
     this.#options = options
+    this.evidence = options.evidence
     this.#clock = options.clock ?? systemClock
-    this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    this.endpoint = `http://127.0.0.1:${host.port}`
   }
 
   /** Starts it on a free port of the loopback address. */
   static async start(options: FakeInstanceMetadataOptions): Promise<FakeInstanceMetadata> {
-    const server = createServer()
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const made = new FakeInstanceMetadata(server, options)
-    server.on('request', (request, response) => made.#answer(request, response))
+    let answer: RequestListener = () => undefined
+    const host = await FakeHost.http((...all) => answer(...all))
+    const made = new FakeInstanceMetadata(host, options)
+    answer = (request, response) => made.#answer(request, response)
     return made
   }
 
@@ -86,7 +89,7 @@ export class FakeInstanceMetadata implements AsyncDisposable {
   }
 
   #decide({ method, headers }: IncomingMessage, path: string): Decision {
-    const { tokens = 'required', evidence } = this.#options
+    const { tokens = 'required' } = this.#options
     // The service refuses whatever came through a proxy.
     if (headers['x-forwarded-for'] !== undefined) return { status: 403 }
     if (path === '/latest/api/token') {
@@ -96,7 +99,7 @@ export class FakeInstanceMetadata implements AsyncDisposable {
     }
     if (!this.#isAllowed(headers['x-aws-ec2-metadata-token'])) return { status: 401 }
     const [, name = ''] = /^\/latest\/dynamic\/instance-identity\/(\w+)$/.exec(path) ?? []
-    const text = new Map(Object.entries(evidence)).get(name)
+    const text = new Map(Object.entries(this.evidence)).get(name)
     return text === undefined ? { status: 404 } : { status: 200, text }
   }
 
@@ -118,8 +121,6 @@ export class FakeInstanceMetadata implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    this.#server.closeAllConnections()
-    await closed
+    await this.host[Symbol.asyncDispose]()
   }
 }

@@ -5,11 +5,7 @@ export {
   wrongGoogleTokens,
 } from './fake-google.ts'
 export { FakeHost, type HostFault, hostFaults } from './fake-host.ts'
-export {
-  FakeInstanceMetadata,
-  type FakeInstanceMetadataOptions,
-  type InstanceEvidence,
-} from './fake-instance-metadata.ts'
+export { FakeInstanceMetadata, type FakeInstanceMetadataOptions } from './fake-instance-metadata.ts'
 export { FakeKubelet, type KubeletContainer, type KubeletPod } from './fake-kubelet.ts'
 export {
   FakeKubernetes,
@@ -20,22 +16,26 @@ export {
   wrongServiceAccountTokens,
 } from './fake-kubernetes.ts'
 export {
-  makeTestMessage,
   makeTestSigner,
   TestAws,
   type TestAwsCertificates,
   type TestDocument,
   type TestEvidence,
-  type TestMessage,
-  type TestSignerInfo,
+  type TestRegion,
+  type WrongEvidence,
+  wrongEvidence,
 } from './test-aws.ts'
 export {
   attestedContent,
   TestAzureChain,
   type TestAzureChainOptions,
   type TestChange,
-  type TestHolder,
   testIssuerUrl,
 } from './test-azure-chain.ts'
-export { makeSignedData, type TestSignedData, type TestSigner } from './test-signed-data.ts'
+export {
+  makeSignedData,
+  type TestHolder,
+  type TestSignedData,
+  type TestSigner,
+} from './test-signed-data.ts'
 export { type WrongToken, wrongTokens } from './test-token.ts'

@@ -1,117 +1,71 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto'
-import { derElement, derOid, derSequence, derTag, derUnsigned } from '../../x509/index.ts'
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { makeTestCertificate, testName } from '../certificate-maker.ts'
+import { makeSignedData, type TestHolder, type TestSignedData } from './test-signed-data.ts'
 
-const oids = {
-  data: '1.2.840.113549.1.7.1',
-  signedData: '1.2.840.113549.1.7.2',
-  contentType: '1.2.840.113549.1.9.3',
-  messageDigest: '1.2.840.113549.1.9.4',
-  sha256: '2.16.840.1.101.3.4.2.1',
-  sha256WithRsa: '1.2.840.113549.1.1.11',
-}
-const context = (number: number, ...content: readonly Uint8Array[]): Buffer =>
-  derElement(0xa0 | number, ...content)
-const integer = (value: number): Buffer => derUnsigned(Buffer.of(value))
-const octets = (content: Uint8Array): Buffer => derElement(derTag.octetString, content)
-const setOf = (...content: readonly Uint8Array[]): Buffer => derElement(derTag.set, ...content)
-const algorithm = (oid: string): Buffer => derSequence(derOid(oid), derElement(derTag.null))
-const attribute = (oid: string, value: Uint8Array): Buffer => derSequence(derOid(oid), setOf(value))
-/** BER of indefinite length, as AWS writes the outer layers. */
-const endless = (tag: number, ...content: readonly Uint8Array[]): Buffer =>
-  Buffer.concat([Buffer.of(tag, 0x80), ...content, Buffer.of(0, 0)])
-
-/** A key that signs, and the certificate (DER) that names it. */
-export interface TestSigner {
-  readonly key: KeyObject
-  readonly certificate: Buffer
-}
-
-/** An RSA key with a certificate as self-signed as those of AWS. */
-export function makeTestSigner(modulusLength: 1024 | 2048, commonName = 'AWS'): TestSigner {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength })
-  const [notBefore, notAfter] = [new Date(0), new Date(4e12)]
-  const issuer = { name: testName(commonName), privateKey }
-  const certificate = makeTestCertificate(issuer, { publicKey: privateKey, notBefore, notAfter })
-  return { key: privateKey, certificate }
-}
-
-/** One SignerInfo, right unless it is told otherwise. */
-export interface TestSignerInfo {
-  readonly signer: TestSigner
-  /** Whom it names. @default its own certificate */
-  readonly named?: Uint8Array
-  /** @default the content of the message */
-  readonly digested?: Uint8Array
-  /** @default SHA-256's */
-  readonly digestOid?: string
-  /** @default true */
-  readonly hasSignedAttributes?: boolean
-}
-
-/** A PKCS #7 message, as AWS sends it unless it is told otherwise. */
-export interface TestMessage {
-  readonly content: Uint8Array
-  readonly signerInfos: readonly TestSignerInfo[]
-  /** Certificates (DER) that it brings along. AWS sends none. */
-  readonly bag?: readonly Uint8Array[]
-  /** @default data */
-  readonly contentType?: string
-  /** @default true */
-  readonly isContentInside?: boolean
-}
-
-/** Encodes a PKCS #7 message, signed. */
-export function makeTestMessage(message: TestMessage): Buffer {
-  const { content, signerInfos, bag = [], contentType = oids.data } = message
-  const inside =
-    message.isContentInside === false ? [] : [endless(0xa0, endless(0x24, octets(content)))]
-  return endless(
-    derTag.sequence,
-    derOid(oids.signedData),
-    endless(
-      0xa0,
-      endless(
-        derTag.sequence,
-        integer(1),
-        setOf(algorithm(oids.sha256)),
-        endless(derTag.sequence, derOid(contentType), ...inside),
-        ...(bag.length > 0 ? [context(0, ...bag)] : []),
-        setOf(...signerInfos.map((info) => signerInfo(info, content))),
-      ),
-    ),
-  )
-}
-
-function signerInfo(info: TestSignerInfo, content: Uint8Array): Buffer {
-  const { signer, digested = content, digestOid = oids.sha256, hasSignedAttributes = true } = info
-  const named = new X509Certificate(info.named ?? signer.certificate)
-  const serial = Buffer.from(
-    named.serialNumber.padStart(named.serialNumber.length + (named.serialNumber.length % 2), '0'),
-    'hex',
-  )
-  const attributes = Buffer.concat([
-    attribute(oids.contentType, derOid(oids.data)),
-    attribute(oids.messageDigest, octets(createHash('sha256').update(digested).digest())),
-  ])
-  const signed = hasSignedAttributes ? setOf(attributes) : content
-  return derSequence(
-    integer(1),
-    derSequence(issuerOf(named), derUnsigned(serial)),
-    algorithm(digestOid),
-    ...(hasSignedAttributes ? [context(0, attributes)] : []),
-    algorithm(oids.sha256WithRsa),
-    octets(sign('sha256', signed, signer.key)),
-  )
-}
-
-function issuerOf(certificate: X509Certificate): Buffer {
-  const [, commonName = ''] = /CN=(.*)/.exec(certificate.issuer) ?? []
-  return testName(commonName)
-}
-
-/** Fields of a document; anything else that is put there is signed too. */
+/** Fields of an instance identity document; anything else that is put there is signed too. */
 export type TestDocument = Readonly<Record<string, unknown>>
+
+/** What an instance of EC2 is told about itself, and what an agent shows. */
+export interface TestEvidence {
+  readonly document: string
+  /** Bare signature of the document, RSA-1024, in base64. */
+  readonly signature: string
+  /** PKCS #7 with the document in it, RSA-2048, in base64. */
+  readonly rsa2048: string
+}
+
+/** Certificates by region, DER in base64. */
+export interface TestAwsCertificates {
+  readonly rsa1024: Readonly<Record<string, string>>
+  readonly rsa2048: Readonly<Record<string, string>>
+  /** Of the key that signs `signature` in every other region. */
+  readonly defaultRsa1024: string
+}
+
+/** The keys with which one region signs. */
+export interface TestRegion {
+  readonly rsa1024: TestHolder
+  readonly rsa2048: TestHolder
+}
+
+/** What can be wrong with the evidence of an instance. */
+export type WrongEvidence =
+  | 'changed'
+  | 'of-another'
+  | 'other-key'
+  | 'other-region'
+  | 'unknown-region'
+  | 'in-our-name'
+  | 'signer-in-the-bag'
+  | 'second-signer'
+  | 'without-signer'
+  | 'without-content'
+  | 'other-digest'
+  | 'weak-digest'
+  | 'unsigned'
+  | 'cut'
+  | 'garbage'
+  | 'huge'
+
+/** Every way in which {@link TestAws.evidence} can go wrong. */
+export const wrongEvidence: readonly WrongEvidence[] = [
+  'changed',
+  'of-another',
+  'other-key',
+  'other-region',
+  'unknown-region',
+  'in-our-name',
+  'signer-in-the-bag',
+  'second-signer',
+  'without-signer',
+  'without-content',
+  'other-digest',
+  'weak-digest',
+  'unsigned',
+  'cut',
+  'garbage',
+  'huge',
+]
 
 const usualDocument: TestDocument = {
   accountId: '123456789012',
@@ -130,46 +84,41 @@ const usualDocument: TestDocument = {
   region: 'us-west-2',
   version: '2017-09-30',
 }
+const otherInstance: TestDocument = { instanceId: 'i-0fedcba9876543210' }
+const hugeBytes = 1_000_000
+const lineLength = 76
 
-/** What an agent shows. */
-export interface TestEvidence {
-  readonly document: string
-  readonly signature: string
-  readonly rsa2048: string
-}
-
-/** Certificates by region, DER in base64. */
-export interface TestAwsCertificates {
-  readonly rsa1024: Readonly<Record<string, string>>
-  readonly rsa2048: Readonly<Record<string, string>>
-  /** Of the key that signs `signature` in every other region. */
-  readonly defaultRsa1024: string
+/** Makes an RSA key with a certificate as self-signed as those of AWS. */
+export function makeTestSigner(modulusLength: 1024 | 2048, commonName = 'AWS'): TestHolder {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength })
+  const [notBefore, notAfter] = [new Date(0), new Date(4e12)]
+  const issuer = { name: testName(commonName), privateKey }
+  const options = { publicKey: privateKey, commonName, notBefore, notAfter }
+  return { certificate: makeTestCertificate(issuer, options), privateKey }
 }
 
 /**
  * AWS, as far as it signs instance identity documents: keys of its own for some regions, and evidence by them, right or
  * wrong.
+ *
+ * @example
+ * const aws = new TestAws(['us-west-2', 'eu-west-1'])
+ * const { document, rsa2048 } = aws.evidence({ instanceId: 'i-1' })
+ * const wrong = aws.evidence({}, 'second-signer')
  */
 export class TestAws {
-  readonly signers: ReadonlyMap<
-    string,
-    { readonly rsa1024: TestSigner; readonly rsa2048: TestSigner }
-  >
+  readonly regions: ReadonlyMap<string, TestRegion>
   /** Signs `signature` in regions that are not known. */
-  readonly defaultSigner: TestSigner = makeTestSigner(1024)
+  readonly defaultSigner: TestHolder = makeTestSigner(1024)
   /** What a verifier must trust in place of AWS. */
   readonly certificates: TestAwsCertificates
+  readonly #stranger: TestRegion = makeRegion('AWS')
 
   constructor(regions: readonly string[] = ['us-west-2', 'eu-west-1']) {
-    this.signers = new Map(
-      regions.map((region) => [
-        region,
-        { rsa1024: makeTestSigner(1024), rsa2048: makeTestSigner(2048, `AWS ${region}`) },
-      ]),
-    )
-    const table = (kind: 'rsa1024' | 'rsa2048'): Readonly<Record<string, string>> =>
+    this.regions = new Map(regions.map((name) => [name, makeRegion(`AWS ${name}`)]))
+    const table = (kind: keyof TestRegion): Readonly<Record<string, string>> =>
       Object.fromEntries(
-        [...this.signers].map(([region, by]) => [region, by[kind].certificate.toString('base64')]),
+        [...this.regions].map(([name, by]) => [name, by[kind].certificate.toString('base64')]),
       )
     this.certificates = {
       rsa1024: table('rsa1024'),
@@ -187,39 +136,113 @@ export class TestAws {
   }
 
   /** The keys of a region. */
-  signersOf(region: string): { readonly rsa1024: TestSigner; readonly rsa2048: TestSigner } {
-    const found = this.signers.get(region)
+  signersOf(region: string): TestRegion {
+    const found = this.regions.get(region)
     if (!found) throw new Error(`no keys for ${region}`)
     return found
   }
 
   /** The bare signature of a document. */
-  signature(document: string, signer: TestSigner = this.signersOf('us-west-2').rsa1024): string {
-    return lines(sign('sha256', Buffer.from(document), signer.key))
+  signature(document: string, by: TestHolder = this.#usual.rsa1024): string {
+    return inLines(sign('sha256', Buffer.from(document), by.privateKey))
   }
 
-  /** The PKCS #7 of a document. */
-  rsa2048(document: string, change: Partial<TestMessage> = {}): string {
-    const signerInfos = [{ signer: this.signersOf('us-west-2').rsa2048 }]
-    return lines(makeTestMessage({ content: Buffer.from(document), signerInfos, ...change }))
+  /** The PKCS #7 of a document, as AWS makes it or with changes. */
+  rsa2048(document: string, change: Partial<TestSignedData> = {}): string {
+    const signers = [{ ...this.#usual.rsa2048, hasAttributes: true }]
+    const content = Buffer.from(document)
+    const usual = { content, signers, certificates: [], isEndless: true }
+    return inLines(makeSignedData({ ...usual, ...change }))
   }
 
-  /** Document and both signatures, as an agent shows them. */
-  evidence(change: TestDocument = {}): TestEvidence {
+  /** Document and both signatures as the first region gives them, or with exactly one thing wrong. */
+  evidence(change: TestDocument = {}, wrong?: WrongEvidence): TestEvidence {
     const document = this.document(change)
+    switch (wrong) {
+      case undefined:
+        return this.#signed(document)
+      case 'changed': {
+        const good = this.#signed(document)
+        return { ...good, document: this.document({ ...change, ...otherInstance }) }
+      }
+      case 'of-another': {
+        const other = this.#signed(this.document({ ...change, ...otherInstance }))
+        return { ...other, document }
+      }
+      case 'other-key':
+        return this.#signed(document, this.#stranger)
+      case 'other-region':
+        return this.#signed(document, [...this.regions.values()][1] ?? this.#stranger)
+      case 'unknown-region':
+        return this.#signed(this.document({ ...change, region: 'xx-nowhere-1' }))
+      case 'unsigned':
+        return { document, signature: '', rsa2048: '' }
+      case 'cut': {
+        const { signature, rsa2048 } = this.#signed(document)
+        return { document, signature: signature.slice(0, -8), rsa2048: rsa2048.slice(0, -8) }
+      }
+      case 'garbage':
+        return { document, signature: 'no signature', rsa2048: 'no signature' }
+      case 'huge': {
+        const padding = 'x'.repeat(hugeBytes)
+        return this.#signed(this.document({ ...change, padding }))
+      }
+      default:
+        return { document, signature: '', rsa2048: this.#wrongMessage(document, wrong) }
+    }
+  }
+
+  get #usual(): TestRegion {
+    const [first = this.#stranger] = this.regions.values()
+    return first
+  }
+
+  #signed(document: string, { rsa1024, rsa2048 }: TestRegion = this.#usual): TestEvidence {
+    const signers = [{ ...rsa2048, hasAttributes: true }]
     return {
       document,
-      signature: this.signature(document),
-      rsa2048: this.rsa2048(document),
+      signature: this.signature(document, rsa1024),
+      rsa2048: this.rsa2048(document, { signers }),
     }
+  }
+
+  /** What can be wrong with a PKCS #7 only. */
+  #wrongMessage(document: string, wrong: WrongMessage): string {
+    const own = { ...this.#usual.rsa2048, hasAttributes: true }
+    const stranger = { ...this.#stranger.rsa2048, hasAttributes: true }
+    const inOurName = { ...stranger, certificate: own.certificate }
+    const signed = Buffer.from('something else')
+    const changes: Readonly<Record<WrongMessage, Partial<TestSignedData>>> = {
+      'in-our-name': { signers: [inOurName] },
+      'signer-in-the-bag': {
+        signers: [stranger],
+        certificates: [stranger.certificate, own.certificate],
+      },
+      'second-signer': { signers: [own, stranger] },
+      'without-signer': { signers: [] },
+      'without-content': { isDetached: true },
+      'other-digest': { signers: [{ ...own, signed }] },
+      'weak-digest': { signers: [{ ...own, digest: 'sha1' }] },
+    }
+    return this.rsa2048(document, changes[wrong])
   }
 }
 
+type WrongMessage =
+  | 'in-our-name'
+  | 'signer-in-the-bag'
+  | 'second-signer'
+  | 'without-signer'
+  | 'without-content'
+  | 'other-digest'
+  | 'weak-digest'
+
+function makeRegion(commonName: string): TestRegion {
+  return { rsa1024: makeTestSigner(1024), rsa2048: makeTestSigner(2048, commonName) }
+}
+
 /** Base64 in lines of 76, as the metadata service gives it. */
-function lines(bytes: Uint8Array): string {
-  return (
-    Buffer.from(bytes)
-      .toString('base64')
-      .match(/.{1,76}/g) ?? []
-  ).join('\n')
+function inLines(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString('base64')
+  return (text.match(new RegExp(`.{1,${lineLength}}`, 'g')) ?? []).join('\n')
 }

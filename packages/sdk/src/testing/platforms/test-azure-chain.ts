@@ -6,7 +6,13 @@ import {
   testExtension,
   testName,
 } from '../certificate-maker.ts'
-import { makeSignedData, type TestSignedData, type TestSigner } from './test-signed-data.ts'
+import {
+  makeSignedData,
+  sha256WithRsa,
+  type TestHolder,
+  type TestSignedData,
+  type TestSigner,
+} from './test-signed-data.ts'
 
 const dayMs = 86_400_000
 const caIssuers = '1.3.6.1.5.5.7.48.2'
@@ -29,12 +35,6 @@ export interface TestAzureChainOptions {
   readonly signedBy?: KeyObject
   /** RSA. @default a new one */
   readonly signerKey?: KeyObject
-}
-
-/** A key and its certificate, DER. */
-export interface TestHolder {
-  readonly certificate: Buffer
-  readonly privateKey: KeyObject
 }
 
 /** Where the certificate of a test chain's issuer is. */
@@ -101,7 +101,7 @@ export class TestAzureChain {
   ): Buffer {
     return makeSignedData({
       content: content instanceof Uint8Array ? content : Buffer.from(JSON.stringify(content)),
-      signers: [{ ...this.signer, isDigestMisnamed: true, ...signer }],
+      signers: [{ ...this.signer, digestName: sha256WithRsa, ...signer }],
       ...changes,
     })
   }

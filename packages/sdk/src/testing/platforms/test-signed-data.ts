@@ -22,6 +22,13 @@ const oids = {
   signingTime: '1.2.840.113549.1.9.5',
 }
 const nothing = Buffer.of(derTag.null, 0)
+const constructedOctets = 0x24
+
+/** A key and its certificate, DER. */
+export interface TestHolder {
+  readonly certificate: Buffer
+  readonly privateKey: KeyObject
+}
 
 /** One signature. */
 export interface TestSigner {
@@ -36,9 +43,9 @@ export interface TestSigner {
   readonly signingTime?: Date
   /** @default sha256 */
   readonly digest?: 'sha1' | 'sha256'
-  /** Names the signature algorithm where the digest should stand, as Azure does. @default false */
-  readonly isDigestMisnamed?: boolean
-  /** What is signed in place of the content. */
+  /** What the digest is called: a dotted OID. Azure names the signature algorithm here. @default the digest's */
+  readonly digestName?: string
+  /** What is signed, or digested for the attributes, in place of the content. */
   readonly signed?: Uint8Array
 }
 
@@ -52,41 +59,46 @@ export interface TestSignedData {
   readonly contentType?: string
   /** Leaves the content out. @default false */
   readonly isDetached?: boolean
+  /** Does not tell the lengths of the outer layers (BER), as AWS does not. @default false */
+  readonly isEndless?: boolean
 }
 
-/** Makes signed data, DER, as Azure's metadata service does. Written without the library that reads it. */
+/** The name of RSA signatures with SHA-256, which Azure gives where a digest should be named. */
+export const sha256WithRsa: string = oids.sha256WithRsa
+
+/** Makes signed data (PKCS #7) as metadata services do, DER unless it is told otherwise. */
 export function makeSignedData(options: TestSignedData): Buffer {
-  const { content, signers, contentType = oids.data, isDetached = false } = options
+  const { content, signers, contentType = oids.data, isDetached, isEndless = false } = options
   const certificates = options.certificates ?? signers.map((one) => one.certificate)
-  const algorithms = signers.map((one) => digestAlgorithm(one))
-  const octets = isDetached
-    ? []
-    : [derElement(0xa0, derElement(derTag.octetString, Buffer.from(content)))]
-  const body = derSequence(
+  const outer = isEndless ? endless : derElement
+  const octets = derElement(derTag.octetString, Buffer.from(content))
+  const inside = isEndless ? endless(constructedOctets, octets) : octets
+  const body = outer(
+    derTag.sequence,
     derUnsigned(Buffer.of(1)),
-    derElement(derTag.set, ...algorithms),
-    derSequence(derOid(contentType), ...octets),
+    derElement(derTag.set, ...signers.map(digestAlgorithm)),
+    outer(derTag.sequence, derOid(contentType), ...(isDetached ? [] : [outer(0xa0, inside)])),
     ...(certificates.length > 0 ? [derElement(0xa0, ...certificates)] : []),
     derElement(derTag.set, ...signers.map((one) => signerInfo(one, content))),
   )
-  return derSequence(derOid(oids.signedData), derElement(0xa0, body))
+  return outer(derTag.sequence, derOid(oids.signedData), outer(0xa0, body))
 }
 
 function signerInfo(signer: TestSigner, content: Uint8Array): Buffer {
-  const { certificate, privateKey, digest = 'sha256' } = signer
+  const { certificate, privateKey, digest = 'sha256', signed = content } = signer
   const { issuerRaw, serialNumber } = parseCertificate(certificate)
   const hex = BigInt(serialNumber).toString(16)
   const serial = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex')
-  const attributes = attributesOf(signer, content)
-  const signed = signer.signed ?? (attributes ? derElement(derTag.set, ...attributes) : content)
+  const attributes = attributesOf(signer, signed)
   const isRsa = privateKey.asymmetricKeyType === 'rsa'
+  const bytes = attributes ? derElement(derTag.set, ...attributes) : signed
   return derSequence(
     derUnsigned(Buffer.of(1)),
     derSequence(issuerRaw, derUnsigned(serial)),
     digestAlgorithm(signer),
     ...(attributes ? [derElement(0xa0, ...attributes)] : []),
     isRsa ? algorithm(oids.rsa) : derSequence(derOid(oids.ecdsaWithSha256)),
-    derElement(derTag.octetString, sign(digest, signed, privateKey)),
+    derElement(derTag.octetString, sign(digest, bytes, privateKey)),
   )
 }
 
@@ -103,10 +115,15 @@ function attributesOf(signer: TestSigner, content: Uint8Array): readonly Buffer[
   return all.map(([type, value]) => derSequence(derOid(type), derElement(derTag.set, value)))
 }
 
-function digestAlgorithm({ digest = 'sha256', isDigestMisnamed = false }: TestSigner): Buffer {
-  return algorithm(isDigestMisnamed ? oids.sha256WithRsa : oids[digest])
+function digestAlgorithm({ digest = 'sha256', digestName = oids[digest] }: TestSigner): Buffer {
+  return algorithm(digestName)
 }
 
 function algorithm(oid: string): Buffer {
   return derSequence(derOid(oid), nothing)
+}
+
+/** An element that ends where its content does [X.690 8.1.3.6]. */
+function endless(tag: number, ...content: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([Buffer.of(tag, 0x80), ...content, Buffer.of(0, 0)])
 }

@@ -2,11 +2,11 @@ import { sign } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { messageOf } from '@mini-spire/sdk/errors'
 import {
-  makeTestMessage,
+  makeSignedData,
   makeTestSigner,
   TestAws,
-  type TestMessage,
-  type TestSignerInfo,
+  type TestSignedData,
+  type TestSigner,
 } from '@mini-spire/sdk/testing/platforms'
 import { describe, expect, it } from 'vitest'
 import type { NodeAttestorError } from '../node-attestor-error.ts'
@@ -17,6 +17,7 @@ const aws = new TestAws()
 const certificates = certificatesOf(aws)
 const { rsa2048: signer, rsa1024: bareSigner } = aws.signersOf('us-west-2')
 const foreign = makeTestSigner(2048, 'AWS us-west-2')
+const inOurName = { certificate: signer.certificate, hasAttributes: true }
 const evidence = aws.evidence()
 const expected: IdentityDocument = {
   accountId: '123456789012',
@@ -30,10 +31,10 @@ const verify = (payload: Uint8Array): Promise<IdentityDocument> =>
   verifyIdentityDocument(payload, certificates)
 const verifyParts = (change: object): Promise<IdentityDocument> =>
   verify(payloadOf({ ...evidence, ...change }))
-const verifyMessage = (change: Partial<TestMessage>): Promise<IdentityDocument> =>
+const verifyMessage = (change: Partial<TestSignedData>): Promise<IdentityDocument> =>
   verifyParts({ rsa2048: aws.rsa2048(evidence.document, change) })
-const verifySigner = (change: Partial<TestSignerInfo>): Promise<IdentityDocument> =>
-  verifyMessage({ signerInfos: [{ signer, ...change }] })
+const verifySigner = (change: Partial<TestSigner>): Promise<IdentityDocument> =>
+  verifyMessage({ signers: [{ ...signer, hasAttributes: true, ...change }] })
 const error = (code: string, message: string): unknown =>
   expect.objectContaining({ code, message: expect.stringContaining(message) })
 const malformed = (message: string): unknown => error('ERR_NODE_EVIDENCE_MALFORMED', message)
@@ -66,10 +67,10 @@ describe('an instance identity document', () => {
   })
 
   it('is believed when certificates come along, which nobody looks at', async () => {
-    expect(await verifyMessage({ bag: [foreign.certificate] })).toEqual(expected)
-    expect(await verifyMessage({ bag: [foreign.certificate, signer.certificate] })).toEqual(
-      expected,
-    )
+    expect(await verifyMessage({ certificates: [foreign.certificate] })).toEqual(expected)
+    expect(
+      await verifyMessage({ certificates: [foreign.certificate, signer.certificate] }),
+    ).toEqual(expected)
   })
 
   it.each([
@@ -130,7 +131,7 @@ describe('an instance identity document', () => {
 
   it('of one region is refused when the key of another signed it', async () => {
     const other = aws.signersOf('eu-west-1')
-    await expect(verifySigner({ signer: other.rsa2048 })).rejects.toThrow(
+    await expect(verifySigner(other.rsa2048)).rejects.toThrow(
       malformed(
         'failed verification of instance identity cryptographic signature: somebody else signed it',
       ),
@@ -159,7 +160,7 @@ describe('a bare signature', () => {
   })
 
   it('with a weaker digest is refused', async () => {
-    const signature = sign('sha1', Buffer.from(evidence.document), bareSigner.key)
+    const signature = sign('sha1', Buffer.from(evidence.document), bareSigner.privateKey)
     const text = signature.toString('base64')
     await expect(verifyParts({ rsa2048: '', signature: text })).rejects.toThrow(
       'verification error',
@@ -180,54 +181,56 @@ describe('a PKCS #7 message', () => {
   })
 
   it('by a key that is not of AWS is refused, whatever it is called and brings along', async () => {
-    const infos = [{ signer: foreign, named: signer.certificate }]
-    for (const bag of [[], [foreign.certificate], [foreign.certificate, signer.certificate]]) {
-      await expect(verifyMessage({ signerInfos: infos, bag })).rejects.toThrow(
+    const signers = [{ ...foreign, ...inOurName }]
+    for (const certificates of [
+      [],
+      [foreign.certificate],
+      [foreign.certificate, signer.certificate],
+    ]) {
+      await expect(verifyMessage({ signers, certificates })).rejects.toThrow(
         malformed(`${unverified}the signature is wrong`),
       )
     }
-    await expect(verifySigner({ signer: foreign })).rejects.toThrow('somebody else signed it')
+    await expect(verifySigner(foreign)).rejects.toThrow('somebody else signed it')
   })
 
   it('with a second signer is refused, before or after the first [gate 1]', async () => {
-    const [ours, theirs] = [{ signer }, { signer: foreign }]
-    for (const signerInfos of [
+    const ours = { ...signer, hasAttributes: true }
+    const theirs = { ...foreign, hasAttributes: true }
+    for (const signers of [
       [ours, theirs],
       [theirs, ours],
-      [ours, { signer: foreign, named: signer.certificate }],
+      [ours, { ...foreign, ...inOurName }],
     ]) {
-      await expect(verifyMessage({ signerInfos })).rejects.toThrow(malformed(unverified))
+      await expect(verifyMessage({ signers })).rejects.toThrow(malformed(unverified))
     }
-    expect(await verifyMessage({ signerInfos: [ours, ours] })).toEqual(expected)
+    expect(await verifyMessage({ signers: [ours, ours] })).toEqual(expected)
   })
 
-  it.each<[string, Partial<TestMessage>, string]>([
-    ['nobody', { signerInfos: [] }, 'nobody signed it'],
-    ['a signer of nothing', { isContentInside: false }, 'it holds no data'],
+  it.each<[string, Partial<TestSignedData>, string]>([
+    ['nobody', { signers: [] }, 'nobody signed it'],
+    ['a signer of nothing', { isDetached: true }, 'it holds no data'],
     ['another kind of content', { contentType: '1.2.840.113549.1.7.5' }, 'it holds no data'],
     ['a time stamp', { contentType: '1.2.840.113549.1.9.16.1.4' }, 'it holds no data'],
-    [
-      'SHA-1',
-      { signerInfos: [{ signer, digestOid: '1.3.14.3.2.26' }] },
-      'its algorithms are not supported',
-    ],
+    ['SHA-1', { signers: [{ ...signer, digest: 'sha1' }] }, 'its algorithms are not supported'],
   ])('of %s is refused', async (_, change, message) => {
     await expect(verifyMessage(change)).rejects.toThrow(malformed(`${unverified}${message}`))
   })
 
   it('whose attributes are of other content is refused', async () => {
-    await expect(verifySigner({ digested: Buffer.from('other') })).rejects.toThrow(
+    await expect(verifySigner({ signed: Buffer.from('other') })).rejects.toThrow(
       malformed(`${unverified}the signature is wrong`),
     )
-    const digestOid = '2.16.840.1.101.3.4.2.3'
-    await expect(verifySigner({ digestOid })).rejects.toThrow('the signature is wrong')
+    const digestName = '2.16.840.1.101.3.4.2.3'
+    await expect(verifySigner({ digestName })).rejects.toThrow('the signature is wrong')
   })
 
   it('cannot be turned into one whose attributes are the content [gate 1]', async () => {
     // The attributes as content, and the signature over them without attributes: the oldest trick with CMS.
-    const whole = makeTestMessage({
+    const whole = makeSignedData({
       content: Buffer.from(evidence.document),
-      signerInfos: [{ signer }],
+      signers: [{ ...signer, hasAttributes: true }],
+      certificates: [],
     })
     const at = whole.indexOf(Buffer.from('a0', 'hex'), whole.length - 420)
     const attributes = Buffer.concat([
@@ -236,7 +239,7 @@ describe('a PKCS #7 message', () => {
     ])
     const rsa2048 = aws.rsa2048('', {
       content: attributes,
-      signerInfos: [{ signer, hasSignedAttributes: false }],
+      signers: [signer],
     })
     await expect(verifyParts({ rsa2048 })).rejects.toThrow('does not match the verified')
     const document = attributes.toString('latin1')
