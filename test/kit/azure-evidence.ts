@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
+import { FakeAzure, type FakeAzureMachine } from '@mini-spire/sdk/testing/platforms'
 import { microsoftRoots } from '@mini-spire/server/plugins/node-attestor/azure-imds/microsoft-roots.data'
-import { FakeAzure, type FakeAzureMachine } from './fake-azure.ts'
 import type { NodeEvidence } from './node-evidence.ts'
 import type { Scene } from './processes.ts'
 
@@ -22,7 +22,7 @@ export async function azureImds(
   scaleSet?: string,
 ): Promise<{ readonly azure: FakeAzure; readonly evidence: NodeEvidence }> {
   const machine = { ...azureMachine, ...(scaleSet !== undefined && { scaleSet }) }
-  const azure = await FakeAzure.start(scene, machine)
+  const azure = await startAzure(scene, machine)
   const { domain, tenantId, subscriptionId, vmId } = machine
   const root = scene.path('azure-root.pem')
   writeFileSync(root, azure.chain.rootPem)
@@ -38,7 +38,7 @@ export async function azureImds(
     } }`,
     agent: `NodeAttestor "azure_imds" { plugin_data { tenant_domain = "${domain}" } }`,
     serverEnvironment: azure.environment,
-    agentEnvironment: azure.agentEnvironment,
+    agentEnvironment: agentEnvironmentOf(azure),
     builtInRoot: { builtIn, other: azure.chain.rootPem },
     agentId: new RegExp(
       `^spiffe://example\\.org/spire/agent/azure_imds/${tenantId}/${subscriptionId}/${vmId}$`,
@@ -60,7 +60,7 @@ export async function azureImds(
 
 /** Azure with one machine that has a managed identity, as {@link azureImds}. */
 export async function azureMsi(scene: Scene): Promise<NodeEvidence> {
-  const azure = await FakeAzure.start(scene, azureMachine)
+  const azure = await startAzure(scene, azureMachine)
   const { tenantId, subscriptionId, principalId } = azureMachine
   return {
     server: `NodeAttestor "azure_msi" { plugin_data { tenants = { "${tenantId}" = {
@@ -68,7 +68,7 @@ export async function azureMsi(scene: Scene): Promise<NodeEvidence> {
     } } } }`,
     agent: 'NodeAttestor "azure_msi" { plugin_data {} }',
     serverEnvironment: azure.environment,
-    agentEnvironment: azure.agentEnvironment,
+    agentEnvironment: agentEnvironmentOf(azure),
     agentId: new RegExp(
       `^spiffe://example\\.org/spire/agent/azure_msi/${tenantId}/${principalId}$`,
     ),
@@ -79,5 +79,24 @@ export async function azureMsi(scene: Scene): Promise<NodeEvidence> {
       'azure_msi:virtual-network:group-1:net-1',
       'azure_msi:vm-name:group-1:vm-1',
     ],
+  }
+}
+
+async function startAzure(scene: Scene, machine: FakeAzureMachine): Promise<FakeAzure> {
+  const azure = await FakeAzure.start(machine)
+  scene.defer(() => azure[Symbol.asyncDispose]())
+  return azure
+}
+
+/** For an agent, which asks the metadata service through a proxy, or straight if it is ours. */
+function agentEnvironmentOf({
+  environment,
+  metadataAddress,
+}: FakeAzure): Readonly<Record<string, string>> {
+  const redirect = new URL('redirect-metadata.mjs', import.meta.url)
+  return {
+    HTTP_PROXY: environment.HTTP_PROXY,
+    NODE_OPTIONS: `--import=${redirect.href}`,
+    TEST_METADATA_ADDRESS: metadataAddress,
   }
 }

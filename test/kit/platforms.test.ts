@@ -1,13 +1,15 @@
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { nodeAttestorBuiltIns as agentSide } from '@mini-spire/agent/plugins/node-attestor/built-ins'
 import { readK8sConfig } from '@mini-spire/agent/plugins/workload-attestor/k8s/k8s-config'
 import { Kubelet } from '@mini-spire/agent/plugins/workload-attestor/k8s/kubelet'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
-import { HttpClient } from '@mini-spire/runtime/http/http-client'
+import { HttpClient, type HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import {
+  type AzureHost,
+  FakeAzure,
   FakeGoogle,
   type FakeHost,
   FakeInstanceMetadata,
@@ -16,6 +18,8 @@ import {
   hostFaults,
   TestAws,
   type TestEvidence,
+  wrongAzureTokens,
+  wrongDocuments,
   wrongEvidence,
   wrongGoogleTokens,
   wrongServiceAccountTokens,
@@ -33,6 +37,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const trustDomain = TrustDomain.parse('example.org')
 const longMs = 600_000
+const azureHosts: readonly AzureHost[] = ['metadata', 'directory', 'management', 'issuer']
 
 interface Verifier {
   readonly name: string
@@ -195,6 +200,120 @@ describe('the fake AWS', () => {
     const attestation = await attestor?.begin({ signal: AbortSignal.timeout(60_000) })
     return JSON.parse(Buffer.from(attestation?.payload ?? '').toString())
   }
+})
+
+describe('the fake Azure', () => {
+  let azure: FakeAzure
+  const audience = 'https://management.azure.com/'
+  const tenantId = '11111111-2222-3333-4444-555555555555'
+  const domain = 'example.onmicrosoft.com'
+  const subscriptionId = '66666666-7777-8888-9999-000000000000'
+  const application = 'app_id = "app" app_secret = "secret"'
+  let roots = ''
+  beforeAll(async () => {
+    azure = await FakeAzure.start({
+      tenantId,
+      domain,
+      subscriptionId,
+      resourceGroup: 'group-1',
+      name: 'vm-1',
+      location: 'westeurope',
+      vmId: '4c4c4544-0052-3310-8051-b4c04f4e3633',
+      principalId: '12345678-1234-1234-1234-123456789abc',
+      tags: {},
+    })
+    roots = `${azure.environment.SSL_CERT_FILE}.documents`
+    writeFileSync(roots, azure.chain.rootPem)
+  })
+  beforeEach(() => {
+    azure.wrongDocument = undefined
+    azure.wrongToken = undefined
+    for (const host of azureHosts) azure.host(host).fault = undefined
+  })
+  afterAll(() => azure[Symbol.asyncDispose]())
+
+  const msi = (): Verifier => ({
+    name: 'azure_msi',
+    config: `tenants = { "${tenantId}" = { subscription_id = "${subscriptionId}" ${application} } }`,
+    environment: azure.environment,
+  })
+  const showToken = (token: string, clock?: Clock): Promise<NodeAttestation> =>
+    attest(msi(), JSON.stringify({ token }), clock)
+
+  /** The whole conversation: the agent's side answers the server's nonce by the metadata service. */
+  async function showDocument(clock: Clock = systemClock): Promise<NodeAttestation> {
+    const { environment } = azure
+    const config = parseConfig(`tenants = { "${domain}" = { secret_auth = { ${application} } } }
+      trust_bundle_path = "${roots}"`)
+    const server = await serverSide.get('azure_imds')?.(config, { trustDomain, clock, environment })
+    const client = new HttpClient({ environment: {}, clock })
+    // No proxy is asked for the metadata service.
+    const http = {
+      request: (request: HttpRequest) =>
+        client.request({
+          ...request,
+          url: request.url.replace('169.254.169.254', azure.metadataAddress),
+        }),
+    }
+    const agent = agentSide.get('azure_imds')
+    const attestor = await agent?.(parseConfig(`tenant_domain = "${domain}"`), { http })
+    const began = await attestor?.begin({ signal: AbortSignal.timeout(60_000) })
+    if (!server || !began) throw new Error('no azure_imds')
+    const answer = async (challenge: Uint8Array): Promise<Uint8Array> =>
+      (await began.answer?.(challenge)) ?? Buffer.alloc(0)
+    return await server.attest(began.payload, attestationContext({ answer }))
+  }
+
+  it('issues documents that are accepted', async () => {
+    const { agentId } = await showDocument()
+    expect(agentId).toMatch(/azure_imds\/1111.*\/4c4c4544-0052-3310-8051-b4c04f4e3633$/)
+  })
+
+  it.each(wrongDocuments.filter((wrong) => wrong !== 'huge'))(
+    'issues documents that are refused: %s',
+    async (wrong) => {
+      azure.wrongDocument = wrong
+      expect(await refusal(showDocument())).toBe('ERR_NODE_EVIDENCE_MALFORMED')
+    },
+  )
+
+  it('issues a document that is too long for an agent', async () => {
+    azure.wrongDocument = 'huge'
+    await expect(showDocument()).rejects.toThrow('the answer is longer than 65536 bytes')
+  })
+
+  it('issues tokens that are accepted', async () => {
+    const { agentId } = await showToken(azure.token(audience))
+    expect(agentId).toMatch(/azure_msi\/1111.*\/12345678-1234-1234-1234-123456789abc$/)
+  })
+
+  it.each(wrongAzureTokens)('issues tokens that are refused: %s', async (wrong) => {
+    const code = await refusal(showToken(azure.token(audience, wrong)))
+    expect(code).toMatch(/^ERR_NODE_(EVIDENCE_MALFORMED|EVIDENCE_REFUSED|ATTESTOR_FAILED)$/)
+  })
+
+  it.each(hostFaults.filter((fault) => fault !== 'silent'))(
+    'has hosts that misbehave: %s',
+    async (fault) => {
+      for (const [host, attempt] of [
+        ['directory', () => showToken(azure.token(audience))],
+        ['management', () => showToken(azure.token(audience))],
+        ['issuer', () => showDocument()],
+      ] as const) {
+        azure.host(host).fault = fault
+        expect(await refusal(attempt())).toMatch(/^ERR_NODE_/)
+        azure.host(host).fault = undefined
+      }
+      azure.host('metadata').fault = fault
+      await expect(showDocument()).rejects.toThrow()
+    },
+  )
+
+  it('has hosts that nobody waits for', async () => {
+    azure.host('directory').fault = 'silent'
+    const attempt = (clock: Clock): Promise<unknown> => showToken(azure.token(audience), clock)
+    expect(await outOfTime(azure.host('directory'), attempt)).toBe('ERR_NODE_ATTESTOR_FAILED')
+  })
 })
 
 describe('the fake Kubernetes', () => {

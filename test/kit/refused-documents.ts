@@ -1,21 +1,21 @@
+import type { WrongDocument } from '@mini-spire/sdk/testing/platforms'
 import { expect } from 'vitest'
 import { azureImds } from './azure-evidence.ts'
 import { AgentDeployment, ServerDeployment } from './deployment.ts'
-import type { WrongDocument } from './fake-azure.ts'
 import { type Programs, Scene } from './processes.ts'
 import { withRoot } from './program-roots.ts'
 
 const chain = 'certificate chain validation failed: '
 /** What an agent is told of each wrong document. */
-const reasons: Readonly<Record<WrongDocument, string>> = {
-  'foreign root': chain,
-  'expired signer': chain,
-  'name of another': 'signing certificate validation failed: certificate does not have any valid',
-  'purpose of another': chain,
-  'other signer in the bag': chain,
-  'second signer': 'expected exactly one signer certificate in PKCS7 signature',
-  'old nonce': 'nonce mismatch',
-  'changed content': 'signature verification failed: ',
+const reasons: Readonly<Partial<Record<WrongDocument, string>>> = {
+  'other-root': chain,
+  'expired-signer': chain,
+  'other-name': 'signing certificate validation failed: certificate does not have any valid',
+  'other-purpose': chain,
+  'signer-in-the-bag': chain,
+  'second-signer': 'expected exactly one signer certificate in PKCS7 signature',
+  'other-nonce': 'nonce mismatch',
+  changed: 'signature verification failed: ',
 }
 
 /** Starts a server, and agents with documents of which each has something wrong; then one with a good one, and that again. */

@@ -1,10 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pemEncode } from '../../x509/index.ts'
 import { makeTestCertificate, testName } from '../certificate-maker.ts'
 import { FakeHost } from './fake-host.ts'
+import { FakeHosts } from './fake-hosts.ts'
 import {
   makeToken,
   makeTokenIssuer,
@@ -14,6 +12,7 @@ import {
 } from './test-token.ts'
 
 const hourMs = 3_600_000
+const certificatesHost = 'www.googleapis.com'
 
 /** What Google's tokens say of an instance. */
 export interface GoogleInstance {
@@ -56,27 +55,21 @@ export class FakeGoogle implements AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>
   readonly #issuer: TokenIssuer
   readonly #instance: GoogleInstance
-  readonly #proxy: FakeHost
-  readonly #folder: string
+  readonly #hosts: FakeHosts
 
   private constructor(parts: {
     readonly metadata: FakeHost
-    readonly certificates: FakeHost
-    readonly proxy: FakeHost
+    readonly hosts: FakeHosts
     readonly issuer: TokenIssuer
     readonly instance: GoogleInstance
-    readonly folder: string
   }) {
     this.metadata = parts.metadata
-    this.certificates = parts.certificates
-    this.#proxy = parts.proxy
+    this.#hosts = parts.hosts
+    this.certificates = parts.hosts.get(certificatesHost)
     this.#issuer = parts.issuer
     this.#instance = parts.instance
-    this.#folder = parts.folder
-    this.environment = {
-      HTTPS_PROXY: `http://127.0.0.1:${parts.proxy.port}`,
-      SSL_CERT_FILE: join(parts.folder, 'root.pem'),
-    }
+    const { HTTPS_PROXY, SSL_CERT_FILE } = parts.hosts.environment
+    this.environment = { HTTPS_PROXY, SSL_CERT_FILE }
   }
 
   /** Starts it, until it is disposed. */
@@ -84,12 +77,8 @@ export class FakeGoogle implements AsyncDisposable {
     const issuer = makeTokenIssuer('test-key')
     let answer: RequestListener = () => undefined
     const metadata = await FakeHost.http((...all) => answer(...all))
-    const page = await FakeHost.https('www.googleapis.com', answerCertificates(issuer))
-    const proxy = await FakeHost.proxy(page.host.port)
-    const folder = await mkdtemp(join(tmpdir(), 'fake-google-'))
-    await writeFile(join(folder, 'root.pem'), page.root)
-    const certificates = page.host
-    const made = new FakeGoogle({ metadata, certificates, proxy, issuer, instance, folder })
+    const hosts = await FakeHosts.start({ [certificatesHost]: answerCertificates(issuer) })
+    const made = new FakeGoogle({ metadata, hosts, issuer, instance })
     answer = answerMetadata((audience) => made.token(audience, made.wrong))
     return made
   }
@@ -122,10 +111,8 @@ export class FakeGoogle implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const host of [this.metadata, this.#proxy, this.certificates]) {
-      await host[Symbol.asyncDispose]()
-    }
-    await rm(this.#folder, { recursive: true, force: true })
+    await this.metadata[Symbol.asyncDispose]()
+    await this.#hosts[Symbol.asyncDispose]()
   }
 }
 

@@ -1,7 +1,13 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, connect, type Server as NetServer, type Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { pemEncode } from '../../x509/index.ts'
 import { makeTestCertificate, testKeyId, testName } from '../certificate-maker.ts'
 
@@ -37,18 +43,24 @@ export class FakeHost implements AsyncDisposable {
   /** How often it has been asked for anything. */
   requests = 0
   readonly port: number
-  readonly #server: NetServer
-  readonly #sockets: ReadonlySet<Socket>
+  readonly #server: Server
+  readonly #listener: RequestListener
+  readonly #sockets = new Set<Socket>()
 
-  private constructor(server: NetServer, port: number, sockets: ReadonlySet<Socket>) {
+  private constructor(server: Server, listener: RequestListener) {
     this.#server = server
-    this.port = port
-    this.#sockets = sockets
+    this.#listener = listener
+    this.port = (server.address() as AddressInfo).port
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+    server.on('request', (request, response) => this.answer(request, response))
   }
 
   /** Starts a server over plain HTTP. */
   static async http(listener: RequestListener): Promise<FakeHost> {
-    return await FakeHost.#listen(createServer(), listener)
+    return await FakeHost.over(createServer(), listener)
   }
 
   /** Starts a server over TLS that has a name of its own; `root` is whom its clients must trust. */
@@ -57,30 +69,20 @@ export class FakeHost implements AsyncDisposable {
     listener: RequestListener,
   ): Promise<{ readonly host: FakeHost; readonly root: string }> {
     const { root, key, cert } = makeServerCertificate(name)
-    return { host: await FakeHost.#listen(createTlsServer({ key, cert }), listener), root }
+    return { host: await FakeHost.over(createTlsServer({ key, cert }), listener), root }
   }
 
-  /** Starts a proxy behind which every host is the one at this port. */
-  static async proxy(port: number): Promise<FakeHost> {
-    return await FakeHost.#listen(createProxy(port))
-  }
-
-  static async #listen(server: Server, listener?: RequestListener): Promise<FakeHost> {
-    const sockets = new Set<Socket>()
-    server.on('connection', (socket: Socket) => {
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
-    })
+  /** Starts a server that has been made. */
+  static async over(server: Server, listener: RequestListener): Promise<FakeHost> {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const host = new FakeHost(server, (server.address() as AddressInfo).port, sockets)
-    if (listener) {
-      server.on('request', (request, response) => {
-        host.requests++
-        if (host.fault === undefined) listener(request, response)
-        else misbehave(host.fault, response)
-      })
-    }
-    return host
+    return new FakeHost(server, listener)
+  }
+
+  /** Answers a request that came another way. */
+  answer(request: IncomingMessage, response: ServerResponse): void {
+    this.requests++
+    if (this.fault === undefined) this.#listener(request, response)
+    else misbehave(this.fault, response)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -149,19 +151,4 @@ function makeServerCertificate(name: string): {
     key: server.export({ type: 'pkcs8', format: 'pem' }).toString(),
     cert: pemEncode('CERTIFICATE', cert),
   }
-}
-
-function createProxy(port: number): Server {
-  return createServer().on('connect', (_, client: Socket) => {
-    const upstream = connect(port, '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      client.pipe(upstream).pipe(client)
-    })
-    const end = (): void => {
-      client.destroy()
-      upstream.destroy()
-    }
-    client.on('error', end).on('close', end)
-    upstream.on('error', end)
-  })
 }

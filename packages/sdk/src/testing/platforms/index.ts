@@ -1,10 +1,24 @@
 export {
+  type DocumentSubject,
+  makeAttestedDocument,
+  type WrongDocument,
+  wrongDocuments,
+} from './azure-documents.ts'
+export {
+  type AzureHost,
+  FakeAzure,
+  type FakeAzureMachine,
+  type WrongAzureToken,
+  wrongAzureTokens,
+} from './fake-azure.ts'
+export {
   FakeGoogle,
   type GoogleInstance,
   type WrongGoogleToken,
   wrongGoogleTokens,
 } from './fake-google.ts'
 export { FakeHost, type HostFault, hostFaults } from './fake-host.ts'
+export { FakeHosts } from './fake-hosts.ts'
 export { FakeInstanceMetadata, type FakeInstanceMetadataOptions } from './fake-instance-metadata.ts'
 export { FakeKubelet, type KubeletContainer, type KubeletPod } from './fake-kubelet.ts'
 export {

@@ -42,12 +42,15 @@ export const testIssuerUrl = 'http://www.microsoft.com/pkiops/certs/Test%20Issui
 
 /** A root, an issuer and a signer of attested documents, as Azure has them. */
 export class TestAzureChain {
+  /** When it was made; it is good from a day before until a month after. */
+  readonly now: Date
   readonly root: TestHolder
   readonly issuer: TestHolder
   readonly signer: TestHolder
 
   constructor(options: TestAzureChainOptions) {
     const { now, issuerUrls = [testIssuerUrl] } = options
+    this.now = now
     const [notBefore, notAfter] = [new Date(+now - dayMs), new Date(+now + 30 * dayMs)]
     const ca = { notBefore, notAfter, isCa: true, keyUsage: ['keyCertSign', 'cRLSign'] } as const
     const serverAuth = '1.3.6.1.5.5.7.3.1'

@@ -1,6 +1,6 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import type { FakeAzureMachine } from './fake-azure.ts'
+import type { TokenIssuer } from './test-token.ts'
 
 const host = 'https://login.microsoftonline.com'
 /** What {@link answerDirectory} gives for an application's secret; the management API wants to see it. */
@@ -12,9 +12,9 @@ export const managementToken = 'management-token'
  */
 export function answerDirectory(
   { tenantId, domain }: FakeAzureMachine,
-  tokenKey: KeyObject,
+  { keyId, publicKey }: TokenIssuer,
 ): RequestListener {
-  const key = createPublicKey(tokenKey).export({ format: 'jwk' })
+  const key = publicKey.export({ format: 'jwk' })
   const issuer = `https://sts.windows.net/${tenantId}/`
   const tenant = `${host}/${tenantId}`
   const configuration = {
@@ -26,7 +26,7 @@ export function answerDirectory(
   const name = 'login.microsoftonline.com'
   const pages: Readonly<Record<string, object>> = {
     '/common/.well-known/openid-configuration': configuration,
-    '/common/discovery/keys': { keys: [{ ...key, kid: 'test-key', use: 'sig' }] },
+    '/common/discovery/keys': { keys: [{ ...key, kid: keyId, use: 'sig' }] },
     '/common/discovery/instance': {
       tenant_discovery_endpoint: `${tenant}/v2.0/.well-known/openid-configuration`,
       'api-version': '1.1',
