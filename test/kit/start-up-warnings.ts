@@ -198,7 +198,8 @@ export async function warningsOf(
 }
 
 /** What comes of the machine, of nobody at the other end or of an early stop, and not of the configuration. */
-const expected = /^(Current umask |Failed to retrieve attestation result|Health check failed)/
+const expected =
+  /^(Current umask |Failed to retrieve attestation result|Health check (has )?failed)/
 
 function warningOf(line: string): string | undefined {
   const found = /level=warning msg=("(?:[^"\\]|\\.)*"|\S+)(.*)/.exec(line)

@@ -327,7 +327,10 @@ export class Server implements AsyncDisposable {
       const findNode = (id: string): AttestedNode | undefined => this.#registry.nodes.find(id)
       if (cutter) cutEvictedAgents(changes, { cutter, clock: this.#clock, findNode })
     }
+    const log = this.#log.with({ subsystem_name: 'endpoints' })
+    log.info('Building in-memory entry cache')
     await countReplay(this.#metrics, () => store.open(onChanges))
+    log.info('Completed building in-memory entry cache')
     if (store.position().revision === 0) {
       await refuseUnimportedDatabase(dataStore, this.#configPath)
     }

@@ -21,6 +21,7 @@ export function agentHealthCheck(options: AgentHealthOptions): HealthCheck {
       return {
         isReady: isServing,
         isLive: isServing || !options.hasStarted(),
+        isStarting: !options.hasStarted(),
         ...(!isServing && {
           details: { make_new_x509_err: 'workload api is unavailable' },
         }),

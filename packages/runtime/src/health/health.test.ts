@@ -68,4 +68,49 @@ describe('health', () => {
       details: { 'server.ca': { error: 'no key' } },
     })
   })
+
+  it('leaves out what stands aside and has nothing to say', async () => {
+    let details: Readonly<Record<string, unknown>> = {}
+    const aside = { name: 'federation', isAside: true, check: () => ({ ...well, details }) }
+    const checks = new HealthChecks({
+      checks: [{ name: 'server', check: () => well }, aside],
+      clock: new FakeClock(),
+      log: silentLogger,
+    })
+    await checks.checkNow(new AbortController().signal)
+    expect(JSON.stringify(checks.state.details)).toBe('{"server":{}}')
+    details = { 'other.org': { failures: 1 } }
+    await checks.checkNow(new AbortController().signal)
+    expect(checks.state).toMatchObject({ isLive: true, details: { federation: details } })
+  })
+
+  it('says each time that something is not well, once what, and when it is well again', async () => {
+    const lines: string[] = []
+    const note = (level: string) => (message: string, fields?: object) =>
+      lines.push(`${level} ${message} ${JSON.stringify(fields)}`)
+    const log = { ...silentLogger, error: note('E'), warn: note('W'), info: note('I') }
+    const clock = new FakeClock()
+    let result: CheckResult = { isLive: true, isReady: false, isStarting: true }
+    const checks = new HealthChecks({ checks: [{ name: 'a', check: () => result }], clock, log })
+    const run = () => checks.checkNow(new AbortController().signal)
+    await run()
+    await run()
+    const unready = '"error":"subsystem is not ready"'
+    expect(lines.splice(0)).toEqual([
+      `W Health check has failed. Starting up still. {"check":"a",${unready}}`,
+      `W Health check failed {"check":"a","details":{},${unready}}`,
+    ])
+    result = { isLive: false, isReady: false, details: { why: 'x' } }
+    clock.advance(1500)
+    await run()
+    expect(lines.splice(0)).toEqual([
+      'E Health check has failed {"check":"a","error":"subsystem is not live or ready"}',
+    ])
+    result = well
+    await run()
+    await run()
+    expect(lines).toEqual([
+      'I Health check recovered {"check":"a","details":{},"error":"subsystem is not live or ready","failures":3,"duration":1.5}',
+    ])
+  })
 })

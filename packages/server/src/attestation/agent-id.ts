@@ -10,7 +10,7 @@ const serverPath = '/spire/server'
  * entries for exchanged tokens have as their parent: whoever had it would be given those entries.
  *
  * That it lies outside `/spire/agent/<attestor>/` is not refused, since attestors in use make such IDs: see
- * {@link isInAttestorNamespace}.
+ * {@link strayingOf}.
  *
  * @throws {AttestationError} `ERR_AGENT_ID_REFUSED`
  */
@@ -32,11 +32,13 @@ export function parseAgentId(text: string): SpiffeId {
   return id
 }
 
-/** Whether an agent ID lies where its attestor's IDs belong. */
-export function isInAttestorNamespace(
+/** Why an agent ID does not lie where its attestor's IDs belong; undefined when it does. */
+export function strayingOf(
   id: SpiffeId,
   trustDomain: TrustDomain,
   attestor: string,
-): boolean {
-  return id.isMemberOf(trustDomain) && id.path.startsWith(`/spire/agent/${attestor}/`)
+): string | undefined {
+  if (!id.isMemberOf(trustDomain)) return `"${id}" is not a member of trust domain "${trustDomain}"`
+  if (id.path.startsWith(`/spire/agent/${attestor}/`)) return undefined
+  return `"${id}" is not in the agent namespace for attestor ${JSON.stringify(attestor)}`
 }

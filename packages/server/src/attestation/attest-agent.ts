@@ -12,7 +12,7 @@ import type {
 } from '../plugins/node-attestor/node-attestor.ts'
 import { alreadyUsed } from '../plugins/node-attestor/trust-on-first-use.ts'
 import type { Cause, Mutation } from '../store/store.ts'
-import { isInAttestorNamespace, parseAgentId } from './agent-id.ts'
+import { parseAgentId, strayingOf } from './agent-id.ts'
 import type { AgentSvid, AgentSvidSigner } from './agent-svid-signer.ts'
 import { AttestationError, NodeRefusedError } from './attestation-error.ts'
 import { type AttestationState, putNode } from './attestation-state.ts'
@@ -169,11 +169,12 @@ export class AgentAttestation {
     const { trustDomain, state, signer } = this.#options
     const id = parseAgentId(evidence.agentId)
     context.onAgentId?.(id)
-    if (!isInAttestorNamespace(id, trustDomain, request.attestationType)) {
-      context.log.warn('The node attestor produced an agent ID outside its own namespace', {
-        agent_id: String(id),
-        node_attestor_type: request.attestationType,
-      })
+    const straying = strayingOf(id, trustDomain, request.attestationType)
+    if (straying !== undefined) {
+      // Misspelled as operators' alerts know it.
+      const text =
+        'The node attestor produced an invalid agent ID; future releases will enforce that agent IDs are within the reserved agent namesepace for the node attestor'
+      context.log.warn(text, { agent_id: String(id), error: straying })
     }
     const known = state.records.nodes.find(String(id))
     if (known && evidence.isTrustedOnFirstUse) throw usedBefore(request.attestationType)

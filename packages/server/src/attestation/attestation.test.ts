@@ -1,7 +1,8 @@
 import type { Clock } from '@mini-spire/runtime/clock'
-import { silentLogger } from '@mini-spire/runtime/log/logger'
+import { type Logger, silentLogger } from '@mini-spire/runtime/log/logger'
 import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { describe, expect, it } from 'vitest'
+import { RecordingLog } from '../ca/ca.test-kit.ts'
 import type { NodeAttestor } from '../plugins/node-attestor/node-attestor.ts'
 import { NodeAttestorError } from '../plugins/node-attestor/node-attestor-error.ts'
 import { Registry } from '../registry/registry.ts'
@@ -36,7 +37,11 @@ interface Scene {
 }
 
 async function scene(
-  options: { readonly attest?: NodeAttestor['attest']; readonly agentIdAsSelector?: boolean } = {},
+  options: {
+    readonly attest?: NodeAttestor['attest']
+    readonly agentIdAsSelector?: boolean
+    readonly log?: Logger
+  } = {},
 ): Promise<Scene> {
   const time = { ms: 1_700_000_000_000 }
   const clock: Clock = {
@@ -81,7 +86,7 @@ async function scene(
         untrustedHost: '',
         signal: new AbortController().signal,
         cause,
-        log: silentLogger,
+        log: options.log ?? silentLogger,
       },
     )
   return {
@@ -270,6 +275,29 @@ describe('an attestation', () => {
     expect(signed()).toBe(0)
   })
 
+  it.each([
+    ['pod/1', undefined],
+    [
+      'other/1',
+      '"spiffe://example.org/spire/agent/other/1" is not in the agent namespace for attestor "pod"',
+    ],
+  ])(
+    'that yields an ID below /spire/agent/ is let in, with a warning when it is not its own: %s',
+    async (path, error) => {
+      const agentId = `spiffe://example.org/spire/agent/${path}`
+      const found = { agentId, selectorValues: [], canReattest: true }
+      const log = new RecordingLog()
+      const { attest } = await scene({ log, attest: () => Promise.resolve(found) })
+      expect(String((await attest()).svid.spiffeId)).toBe(agentId)
+      const warning = {
+        message:
+          'The node attestor produced an invalid agent ID; future releases will enforce that agent IDs are within the reserved agent namesepace for the node attestor',
+        fields: { agent_id: agentId, error },
+      }
+      expect(log.lines).toEqual(error === undefined ? [] : [warning])
+    },
+  )
+
   it('with evidence that counts once makes one agent, however many attempts run side by side [gate 4]', async () => {
     const evidence = { agentId: podAgent, selectorValues: [], canReattest: false }
     const { attest, registry } = await scene({
@@ -412,7 +440,8 @@ describe('an eviction', () => {
     await token({ token: 't', agent: 'spiffe://example.org/host' })
     await join('t')
     expect(registry.entries.size).toBe(1)
-    await evictAgent(state, tokenAgent('t'), cause)
+    const gone = await evictAgent(state, tokenAgent('t'), cause)
+    expect(gone.map(({ spiffeId }) => String(spiffeId))).toEqual(['spiffe://example.org/host'])
     expect([registry.entries.size, registry.nodes.size]).toEqual([0, 0])
     await expect(evictAgent(state, tokenAgent('t'), cause)).rejects.toEqual(
       refused('ERR_AGENT_NOT_FOUND', 'agent not found'),
@@ -439,14 +468,18 @@ describe('pruning nodes', () => {
   it('spares banned ones, those that cannot attest again, and those that are not due', async () => {
     const { attest, token, join, state, time } = await scene()
     await attest()
-    await token({ token: 't' })
+    await token({ token: 't', agent: 'spiffe://example.org/host' })
     await join('t')
     const expiredBeforeSeconds = time.ms / 1000 + 3600
     const due = { ...options, state, expiredBeforeSeconds: expiredBeforeSeconds + 1 }
-    expect(await pruneNodes({ ...due, expiredBeforeSeconds })).toEqual([])
+    const nothing = { spiffeIds: [], aliases: [] }
+    expect(await pruneNodes({ ...due, expiredBeforeSeconds })).toEqual(nothing)
     await banAgent(state, podAgent, cause)
-    expect(await pruneNodes(due)).toEqual([])
-    expect(await pruneNodes({ ...due, includesNonReattestable: true })).toEqual([tokenAgent('t')])
+    expect(await pruneNodes(due)).toEqual(nothing)
+    expect(await pruneNodes({ ...due, includesNonReattestable: true })).toMatchObject({
+      spiffeIds: [tokenAgent('t')],
+      aliases: [{ spiffeId: SpiffeId.parse('spiffe://example.org/host') }],
+    })
   })
 
   it('takes at most a batch at a time', async () => {
@@ -454,7 +487,7 @@ describe('pruning nodes', () => {
     for (const name of ['a', 'b', 'c']) await join(await token({ token: name }))
     const expiredBeforeSeconds = time.ms / 1000 + 4000
     const due = { ...options, state, expiredBeforeSeconds, includesNonReattestable: true }
-    expect(await pruneNodes({ ...due, batchSize: 2 })).toHaveLength(2)
-    expect(await pruneNodes({ ...due, batchSize: 2 })).toHaveLength(1)
+    expect(await pruneNodes({ ...due, batchSize: 2 })).toMatchObject({ spiffeIds: { length: 2 } })
+    expect(await pruneNodes({ ...due, batchSize: 2 })).toMatchObject({ spiffeIds: { length: 1 } })
   })
 })

@@ -1,4 +1,5 @@
 import { isBanned } from '../model/attested-node.ts'
+import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { Cause } from '../store/store.ts'
 import type { AttestationState } from './attestation-state.ts'
 import { evictionOf } from './evict-agent.ts'
@@ -14,12 +15,18 @@ export interface PruneNodesOptions {
   readonly batchSize: number
 }
 
+/** What a pruning removed. */
+export interface PrunedNodes {
+  readonly spiffeIds: readonly string[]
+  readonly aliases: readonly RegistrationEntry[]
+}
+
 /**
  * Forgets nodes that expired long ago, banned ones never: a ban must outlive the certificate.
  *
- * @returns the SPIFFE IDs of the nodes that are gone, at most one batch
+ * @returns what is gone: the SPIFFE IDs of at most one batch of nodes, and the alias entries of their join tokens
  */
-export async function pruneNodes(options: PruneNodesOptions): Promise<readonly string[]> {
+export async function pruneNodes(options: PruneNodesOptions): Promise<PrunedNodes> {
   const { state, cause, expiredBeforeSeconds, includesNonReattestable, batchSize } = options
   const candidates = []
   for (const node of state.records.nodes.values()) {
@@ -27,14 +34,14 @@ export async function pruneNodes(options: PruneNodesOptions): Promise<readonly s
     const isDue = node.expiresAtSeconds < expiredBeforeSeconds && !isBanned(node)
     if (isDue && (node.canReattest || includesNonReattestable)) candidates.push(node)
   }
-  if (candidates.length === 0) return []
-  const results = await state.store.commit(
-    candidates.map((node) => ({
-      cause,
-      mutations: evictionOf(state, node, { unchanged: node }),
-    })),
+  if (candidates.length === 0) return { spiffeIds: [], aliases: [] }
+  const evictions = candidates.map((node) => evictionOf(state, node, { unchanged: node }))
+  const refusals = await state.store.commit(
+    evictions.map(({ mutations }) => ({ cause, mutations })),
   )
-  return candidates
-    .filter((_, index) => results[index] === undefined)
-    .map((node) => String(node.spiffeId))
+  const isGone = (_: unknown, index: number): boolean => refusals[index] === undefined
+  return {
+    spiffeIds: candidates.filter(isGone).map(({ spiffeId }) => String(spiffeId)),
+    aliases: evictions.filter(isGone).flatMap(({ aliases }) => aliases),
+  }
 }

@@ -50,29 +50,39 @@ function unlessEmpty(witAuthorities: readonly JwtAuthority[]): Pick<TrustBundle,
   return witAuthorities.length > 0 ? { witAuthorities } : {}
 }
 
+/** What of the lists expired at or before an instant. A JWT authority without expiry never does. */
+export function expired(lists: Lists, expiredAtMs: number): Required<Lists> {
+  const isOver = ({ expiresAtSeconds }: JwtAuthority): boolean =>
+    expiresAtSeconds !== 0 && expiresAtSeconds * 1000 <= expiredAtMs
+  return {
+    x509Authorities: lists.x509Authorities.filter(
+      ({ certificate }) => readCertificate(certificate).notAfter.getTime() <= expiredAtMs,
+    ),
+    jwtAuthorities: lists.jwtAuthorities.filter(isOver),
+    witAuthorities: (lists.witAuthorities ?? []).filter(isOver),
+  }
+}
+
 /**
- * The lists without what expired at or before an instant; undefined when nothing did. A JWT authority without expiry stays.
+ * The lists without what expired at or before an instant; undefined when nothing did.
  *
  * @throws {OwnBundleError} `ERR_BUNDLE_PRUNE_REFUSED` when no X.509 authority, or no JWT authority, would be left
  */
 export function pruned(lists: Lists, expiredAtMs: number): Lists | undefined {
-  const x509Authorities = lists.x509Authorities.filter(
-    ({ certificate }) => readCertificate(certificate).notAfter.getTime() > expiredAtMs,
-  )
-  const isAlive = ({ expiresAtSeconds }: JwtAuthority): boolean =>
-    expiresAtSeconds === 0 || expiresAtSeconds * 1000 > expiredAtMs
-  const jwtAuthorities = lists.jwtAuthorities.filter(isAlive)
-  const witAuthorities = lists.witAuthorities?.filter(isAlive)
+  const over = expired(lists, expiredAtMs)
+  const x509Authorities = without(lists.x509Authorities, over.x509Authorities)
+  const jwtAuthorities = without(lists.jwtAuthorities, over.jwtAuthorities)
   if (x509Authorities.length === 0) throw refused('would prune all certificates')
   if (lists.jwtAuthorities.length > 0 && jwtAuthorities.length === 0)
     throw refused('would prune all JWT signing keys')
-  const isChanged =
-    x509Authorities.length < lists.x509Authorities.length ||
-    jwtAuthorities.length < lists.jwtAuthorities.length ||
-    (witAuthorities?.length ?? 0) < (lists.witAuthorities?.length ?? 0)
-  return isChanged
-    ? { x509Authorities, jwtAuthorities, ...(witAuthorities && { witAuthorities }) }
-    : undefined
+  if (Object.values(over).every((list) => list.length === 0)) return undefined
+  const { witAuthorities } = lists
+  const wit = witAuthorities && without(witAuthorities, over.witAuthorities)
+  return { x509Authorities, jwtAuthorities, ...(wit && { witAuthorities: wit }) }
+}
+
+function without<Item>(list: readonly Item[], gone: readonly Item[]): readonly Item[] {
+  return list.filter((one) => !gone.includes(one))
 }
 
 /** The X.509 authority with this subject key identifier (lower-case hex), or undefined. */

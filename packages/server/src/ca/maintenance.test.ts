@@ -12,6 +12,7 @@ describe('maintenance of the CA', () => {
   it('removes what expired a day ago, every six hours, and stops when it is told to', async () => {
     const state = new TestState()
     await state.manager().start()
+    const expiration = new Date(state.clock.nowMs() + 24 * hourMs)
     state.clock.advance(47 * hourMs)
     await state.manager().start()
     const stop = new AbortController()
@@ -33,10 +34,27 @@ describe('maintenance of the CA', () => {
     clock.advance(1)
     await settle()
     expect(outcomes).toEqual([true])
+    expect(log.lines.filter(({ message }) => message.startsWith('Pruning'))).toEqual([
+      {
+        message: 'Pruning CA certificate due to expiration',
+        fields: { serial_number: expect.stringMatching(/^\d+$/), expiration },
+      },
+      {
+        message: 'Pruning JWT signing key due to expiration',
+        fields: { kid: expect.stringMatching(/^\w{32}$/), expiration },
+      },
+    ])
     expect(state.bundle().get()?.x509Authorities).toHaveLength(1)
     clock.advance(6 * hourMs)
     await settle()
     expect(outcomes).toEqual([true, false, false])
+    expect(log.messages).not.toContain('Pruned stale CA journal record')
+    clock.advance(15 * 24 * hourMs)
+    await settle()
+    expect(log.lines).toContainEqual({
+      message: 'Pruned stale CA journal record',
+      fields: { ca_journal_id: expect.any(String) },
+    })
     stop.abort()
     await running
     expect(clock.timerCount).toBe(timers)
@@ -52,7 +70,18 @@ describe('maintenance of the CA', () => {
     const running = runCaMaintenance({ bundle, journals, store, clock, log, signal: stop.signal })
     clock.advance(60 * hourMs)
     await settle()
-    expect(log.messages).toContain('Could not prune CA certificates')
+    const refused = log.lines.filter(({ message }) => message.includes('CA certificates'))
+    expect(refused.slice(0, 2)).toEqual([
+      { message: 'Pruning halted; all known CA certificates have expired', fields: {} },
+      {
+        message: 'Could not prune CA certificates',
+        fields: {
+          error: expect.objectContaining({
+            message: 'unable to prune bundle: prune failed: would prune all certificates',
+          }),
+        },
+      },
+    ])
     state.keyManager = new MemoryKeyManager()
     await state.manager().start()
     clock.advance(6 * hourMs)

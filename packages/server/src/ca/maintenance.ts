@@ -1,6 +1,11 @@
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
+import { parseCertificate } from '@mini-spire/sdk/x509'
+import { expired } from '../bundle/authorities.ts'
+import { OwnBundleError } from '../bundle/bundle-error.ts'
 import type { OwnBundle } from '../bundle/own-bundle.ts'
+import type { JwtAuthority } from '../model/trust-bundle.ts'
 import type { Store } from '../store/store.ts'
 import { caCause, type JournalReader } from './journal.ts'
 import { pruneJournals } from './prune-journals.ts'
@@ -45,14 +50,45 @@ export async function runCaMaintenance(options: CaMaintenanceOptions): Promise<v
       return isChanged
     }),
     every(pruneJournalsIntervalMs, options, 'Could not prune CA journals', async () => {
-      await pruneJournals({ ...options, nowMs: options.clock.nowMs() })
+      const pruned = await pruneJournals({ ...options, nowMs: options.clock.nowMs() })
+      for (const id of pruned) log.info('Pruned stale CA journal record', { ca_journal_id: id })
       return false
     }),
   ])
 }
 
-function pruneBundle({ bundle, clock }: CaMaintenanceOptions): Promise<boolean> {
-  return bundle.prune(new Date(clock.nowMs() - bundleMarginMs), caCause('bundle prune'))
+async function pruneBundle({ bundle, clock, log }: CaMaintenanceOptions): Promise<boolean> {
+  const expiredAt = new Date(clock.nowMs() - bundleMarginMs)
+  const before = bundle.get()
+  const over = before && expired(before, expiredAt.getTime())
+  try {
+    const isChanged = await bundle.prune(expiredAt, caCause('bundle prune'))
+    if (isChanged && over) logPruned(log, over)
+    return isChanged
+  } catch (cause) {
+    if (!isSpiffeError(cause, 'ERR_BUNDLE_PRUNE_REFUSED')) throw cause
+    const isAboutX509 = before?.x509Authorities.length === over?.x509Authorities.length
+    const what = isAboutX509 ? 'CA certificates' : 'JWT signing keys'
+    log.warn(`Pruning halted; all known ${what} have expired`)
+    const message = `unable to prune bundle: prune failed: ${messageOf(cause)}`
+    throw new OwnBundleError('ERR_BUNDLE_PRUNE_REFUSED', message, { cause })
+  }
+}
+
+function logPruned(log: Logger, over: ReturnType<typeof expired>): void {
+  for (const { certificate } of over.x509Authorities) {
+    const { serialNumber, notAfter } = parseCertificate(certificate)
+    const fields = { serial_number: serialNumber, expiration: notAfter }
+    log.info('Pruning CA certificate due to expiration', fields)
+  }
+  const logKeys = (what: string, keys: readonly JwtAuthority[]): void => {
+    for (const { keyId, expiresAtSeconds } of keys) {
+      const fields = { kid: keyId, expiration: new Date(expiresAtSeconds * 1000) }
+      log.info(`Pruning ${what} signing key due to expiration`, fields)
+    }
+  }
+  logKeys('JWT', over.jwtAuthorities)
+  logKeys('WIT', over.witAuthorities)
 }
 
 async function every(

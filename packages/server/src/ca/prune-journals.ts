@@ -7,23 +7,23 @@ const marginMs = 14 * 24 * 60 * 60 * 1000
 /**
  * Removes the journals of servers that are gone: those in which every authority expired more than 14 days ago.
  *
- * @returns how many were removed
+ * @returns the IDs of those that were removed
  */
 export async function pruneJournals(options: {
   readonly journals: JournalReader
   readonly store: Pick<Store, 'commit'>
   readonly nowMs: number
-}): Promise<number> {
+}): Promise<readonly string[]> {
   const expiredBefore = (options.nowMs - marginMs) / 1000
   const dead = [...options.journals.values()].filter((journal) => isDead(journal, expiredBefore))
-  if (dead.length === 0) return 0
+  if (dead.length === 0) return []
   const outcomes = await options.store.commit(
     dead.map((journal) => ({
       cause: caCause('ca journal prune'),
       mutations: [deletion(journal)],
     })),
   )
-  return outcomes.filter((refusal) => refusal === undefined).length
+  return dead.filter((_, index) => outcomes[index] === undefined).map(({ id }) => id)
 }
 
 /** Only if it is unchanged: its server may have come back meanwhile. */

@@ -2,7 +2,7 @@ import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
 import { callNames } from '@mini-spire/runtime/log/call-names'
 import type { LogFields } from '@mini-spire/runtime/log/logger'
-import { messageOf } from '@mini-spire/sdk/errors'
+import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import { GatheredAudit } from '../audit/audit-event.ts'
 import type { Authorized, ServerCall } from '../authorization/caller.ts'
 import { executableOf } from '../authorization/executable-of.ts'
@@ -51,10 +51,14 @@ export class ServerCallHooks implements CallHooks<ServerCall> {
     try {
       return await this.#options.authorize(call, request)
     } catch (error) {
-      call.log.error('Failed to authenticate caller', {
-        ...callFields(call),
-        error: messageOf(error),
-      })
+      const isRefused = isSpiffeError(error) && error.kind === 'permission-denied'
+      call.log.error(
+        isRefused ? 'Failed to authenticate caller' : 'Authorization failure from OPA auth',
+        {
+          ...callFields(call),
+          error: messageOf(error),
+        },
+      )
       throw error
     }
   }

@@ -60,6 +60,7 @@ export function serverHealthChecks(options: ServerHealthOptions): readonly Healt
     {
       // Another trust domain that is away says nothing about this server: it is told, and nothing more.
       name: 'federation',
+      isAside: true,
       check: () => ({ ...well, details: failingRelationships(federation.health()) }),
     },
     ...exchangeChecks(exchange),

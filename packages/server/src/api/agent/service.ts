@@ -12,7 +12,7 @@ import type { AgentSvidSigner } from '../../attestation/agent-svid-signer.ts'
 import type { AgentAttestation } from '../../attestation/attest-agent.ts'
 import type { AttestationState } from '../../attestation/attestation-state.ts'
 import { banAgent } from '../../attestation/ban-agent.ts'
-import { evictAgent } from '../../attestation/evict-agent.ts'
+import { evictAgent, logAliasesGone } from '../../attestation/evict-agent.ts'
 import { createJoinToken } from '../../attestation/join-tokens.ts'
 import { postStatus } from '../../attestation/post-status.ts'
 import { renewAgent } from '../../attestation/renew-agent.ts'
@@ -87,7 +87,8 @@ function writeHandlers(
   return {
     deleteAgent: async (call, { id }) => {
       const agentId = agentIdOf(call, id, trustDomain)
-      await evictAgent(state, agentId, causeOf(call, 'agent evict'))
+      const aliases = await evictAgent(state, agentId, causeOf(call, 'agent evict'))
+      logAliasesGone(call.log, aliases)
       call.log.info('Agent deleted', { spiffe_id: String(agentId) })
       return {}
     },
