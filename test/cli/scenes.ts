@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
 import { basename, join } from 'node:path'
 import { AgentDeployment, type DeploymentOptions, ServerDeployment } from '../kit/deployment.ts'
 import { makeNodeCertificate } from '../kit/node-certificate.ts'
@@ -60,6 +61,8 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   },
   // A socket behind which fixed answers stand, so that every character of what is printed is known.
   answers: { isStateless: true, hasFixedTimes: true, open: openAnswers },
+  // Sockets behind which nobody speaks gRPC.
+  'odd-peers': { isStateless: true, open: openOddPeers },
   server: { open: openServer({}) },
   'server-short-lived': { open: openServer({ settings: 'ca_ttl = "2m"' }) },
   'server-with-wit': {
@@ -87,6 +90,38 @@ async function openAnswers(scene: Scene): Promise<Setting> {
     environment: { SPIRE_SERVER_PRIVATE_SOCKET: socket },
     names: {},
     stop: () => daemon.stop(),
+  }
+}
+
+async function openOddPeers(scene: Scene): Promise<Setting> {
+  const sockets = [
+    await listenOddly(scene.path('http1.sock'), (socket) =>
+      socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+    ),
+    await listenOddly(scene.path('greeting.sock'), (socket) =>
+      socket.write('SSH-2.0-OpenSSH_9\r\n'),
+    ),
+    await listenOddly(scene.path('mute.sock'), () => {}),
+  ]
+  return {
+    environment: { SOCKETS: scene.folder },
+    names: {},
+    stop: () => {
+      for (const close of sockets) close()
+    },
+  }
+}
+
+async function listenOddly(path: string, greet: (socket: Socket) => void): Promise<() => void> {
+  const open = new Set<Socket>()
+  const server = createServer((socket) => {
+    open.add(socket.on('error', () => {}))
+    greet(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  return () => {
+    for (const socket of open) socket.destroy()
+    server.close()
   }
 }
 

@@ -85,6 +85,7 @@ export function workloadCommand<const S extends FlagsSchema>(
     errorPrefix: '',
     afterHelp: '',
     repeatsUsageError: true,
+    timeoutMsOf: (flags) => workloadCall(flags as unknown as WorkloadFlagValues).timeoutMs,
     run: (context) => command.run(context as unknown as ClientContext<S & WorkloadFlags>),
   })
 }

@@ -1,4 +1,5 @@
-import { createClient, type GrpcChannel } from '@mini-spire/runtime/grpc/client'
+import { createClient, type GrpcChannel, GrpcError } from '@mini-spire/runtime/grpc/client'
+import { isConnectionError } from '@mini-spire/runtime/grpc/go-words'
 import { RequestQueue } from '@mini-spire/runtime/grpc/request-queue'
 import {
   AgentService,
@@ -75,11 +76,11 @@ async function* received(
   try {
     yield* responses
   } catch (error) {
-    throw new ServerApiError(
-      'ERR_SERVER_CALL',
-      `failed to receive attestation response: ${messageOf(error)}`,
-      { cause: error },
-    )
+    const neverConnected = error instanceof GrpcError && isConnectionError(error.statusMessage)
+    const what = neverConnected
+      ? 'could not open attestation stream to SPIRE server'
+      : 'failed to receive attestation response'
+    throw new ServerApiError('ERR_SERVER_CALL', `${what}: ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -5,7 +5,7 @@ import { AgentService } from '@mini-spire/runtime/proto/spire/api/server/agent/v
 import { BundleService } from '@mini-spire/runtime/proto/spire/api/server/bundle/v1/bundle'
 import { EntryService } from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
 import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
-import { isSpiffeError } from '@mini-spire/sdk/errors'
+import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { AgentEntry } from '../model/agent-entry.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
@@ -18,6 +18,8 @@ import { ServerApiError } from './server-api-error.ts'
 
 /** How long one call may take, a whole synchronisation included. */
 const timeoutMs = 30_000
+/** As operators know it from SPIRE, whichever call does it: a banned agent's log is searched for it. */
+const fetchingEntries = 'fetch authorized entries'
 
 /** Options of {@link ServerClient}. */
 export interface ServerClientOptions {
@@ -67,7 +69,7 @@ export class ServerClient implements ServerApi, Disposable {
   }
 
   syncEntries<T>(signal: AbortSignal, use: (sync: EntrySync) => Promise<T>): Promise<T> {
-    return this.#call('sync authorized entries', (channel) =>
+    return this.#fetchEntries((channel) =>
       syncEntries(
         (requests) =>
           createClient(EntryService, channel).syncAuthorizedEntries(requests, {
@@ -85,8 +87,7 @@ export class ServerClient implements ServerApi, Disposable {
   }
 
   push<T>(use: (link: PushLink) => Promise<T>): Promise<T> {
-    // Another way to fetch them, under the name that operators know from SPIRE: a banned agent's log is searched for it.
-    return this.#call('fetch authorized entries', async (channel, connection) => {
+    return this.#call(fetchingEntries, async (channel, connection) => {
       const service = createClient(PushService, channel)
       try {
         return await use({
@@ -102,7 +103,7 @@ export class ServerClient implements ServerApi, Disposable {
   }
 
   async getAuthorizedEntries(signal: AbortSignal): Promise<readonly AgentEntry[]> {
-    const { entries } = await this.#call('fetch authorized entries', (channel) =>
+    const { entries } = await this.#fetchEntries((channel) =>
       createClient(EntryService, channel).getAuthorizedEntries(
         { outputMask: entryMask },
         { signal, timeoutMs },
@@ -180,6 +181,15 @@ export class ServerClient implements ServerApi, Disposable {
 
   [Symbol.dispose](): void {
     this.release()
+  }
+
+  #fetchEntries<T>(call: (channel: GrpcChannel) => Promise<T>): Promise<T> {
+    return this.#call(fetchingEntries, (channel) =>
+      call(channel).catch((error: unknown) => {
+        this.#options.log.error('Failed to fetch authorized entries', { error: messageOf(error) })
+        throw error
+      }),
+    )
   }
 
   async #call<T>(

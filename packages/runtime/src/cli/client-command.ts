@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.ts'
 import { type ClientOf, createClient, type GrpcChannel } from '../grpc/client.ts'
 import type { ServiceDefinition } from '../grpc/service.ts'
 import type { AnyCommand } from './command.ts'
@@ -35,6 +36,8 @@ export interface ClientCommand<S extends FlagsSchema> {
   readonly errorPrefix?: string
   readonly afterHelp?: string
   readonly repeatsUsageError?: boolean
+  /** How long making the connection may take at most; undefined: as long as that takes. */
+  readonly timeoutMsOf?: (flags: FlagValues<S>) => number | undefined
   /** Does the work; what it throws is printed. Resolves to the exit code, 0 unless given. */
   readonly run: (context: ClientContext<S>) => Promise<number | undefined>
 }
@@ -65,7 +68,8 @@ async function runConnected<S extends FlagsSchema>(
       given,
       terminal,
       async client(definition) {
-        channel ??= await openSocket(path, command.pathStyle)
+        const timeoutMs = command.timeoutMsOf?.(values)
+        channel ??= await openSocket(path, command.pathStyle, { clock: systemClock, timeoutMs })
         return createClient(definition, channel)
       },
       async print(reply, pretty) {

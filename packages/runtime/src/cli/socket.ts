@@ -1,9 +1,10 @@
-import { connect } from 'node:net'
 import { resolve } from 'node:path'
-import { quoteGo } from '../go-quote.ts'
+import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
+import { systemClock } from '../clock.ts'
 import { type GrpcChannel, openUnixChannel } from '../grpc/channel.ts'
+import { connectionError } from '../grpc/go-words.ts'
 import { GrpcError } from '../grpc/grpc-error.ts'
-import { systemText } from '../os-error.ts'
+import { type CheckSocketOptions, checkSocket } from './server-preface.ts'
 import { CommandError } from './usage-error.ts'
 
 /** How a daemon's socket is found: by flag, by instance, by environment, by default. */
@@ -42,31 +43,46 @@ export function findSocket(
 /** How the messages of a failed connection print the path: `plain` as an absolute one, `slashes` with two more in front. */
 export type PathStyle = 'plain' | 'slashes'
 
+/** The longest path that a socket's address has room for. */
+const maxPathBytes = 107
+
 /**
- * Opens a channel to a daemon's socket, and makes sure first that somebody listens there.
+ * Opens a channel to a daemon's socket, and makes sure first that somebody speaks gRPC there.
  *
- * @throws {GrpcError} `Unavailable` with Go's text
+ * @throws {GrpcError} `Unavailable` or `DeadlineExceeded` with Go's text
  */
-export async function openSocket(path: string, style: PathStyle): Promise<GrpcChannel> {
-  if (path === '') throw unavailable('dial unix: missing address')
-  const problem = await probe(path)
-  if (problem === undefined) return openUnixChannel(resolve(path))
+export async function openSocket(
+  path: string,
+  style: PathStyle,
+  options: CheckSocketOptions = { clock: systemClock },
+): Promise<GrpcChannel> {
+  if (path === '') throw unavailable('transport: Error while dialing: dial unix: missing address')
+  // A relative path may fit where the absolute one does not.
+  const used = path.startsWith('/') ? resolve(path) : path
   const shown = style === 'plain' ? resolve(path) : path.startsWith('/') ? `//${path}` : path
-  throw unavailable(`dial unix ${shown}: connect: ${problem}`)
+  const dialing = (text: string): GrpcError =>
+    unavailable(`transport: Error while dialing: dial unix ${shown}: connect: ${text}`)
+  if (Buffer.byteLength(used) > maxPathBytes) throw dialing('invalid argument')
+  // Over before it began, as far as Go's clock can tell.
+  if ((options.timeoutMs ?? 1) < 1) throw outOfTime('')
+  const problem = await checkSocket(used, options)
+  if (problem === undefined) return openUnixChannel(used)
+  if (problem.stage === 'dial') throw dialing(problem.text)
+  if (problem.stage === 'preface')
+    throw unavailable(`error reading server preface: ${problem.text}`)
+  throw outOfTime(' while waiting for connections to become ready')
 }
 
-function probe(path: string): Promise<string | undefined> {
-  return new Promise((done) => {
-    const socket = connect({ path })
-    socket.once('connect', () => {
-      socket.destroy()
-      done(undefined)
-    })
-    socket.once('error', (error) => done(systemText(error)))
+function outOfTime(when: string): GrpcError {
+  return new GrpcError({
+    statusCode: GrpcStatus.DeadlineExceeded,
+    statusMessage: `context deadline exceeded${when}`,
   })
 }
 
 function unavailable(reason: string): GrpcError {
-  const dialing = quoteGo(`transport: Error while dialing: ${reason}`)
-  return new GrpcError({ statusCode: 14, statusMessage: `connection error: desc = ${dialing}` })
+  return new GrpcError({
+    statusCode: GrpcStatus.Unavailable,
+    statusMessage: connectionError(reason),
+  })
 }

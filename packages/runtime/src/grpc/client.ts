@@ -6,6 +6,7 @@ import {
 } from '@grpc/grpc-js'
 import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
 import type { GrpcChannel } from './channel.ts'
+import { inGoWords } from './go-words.ts'
 import { GrpcError } from './grpc-error.ts'
 import type { MethodDefinition, RequestOf, ResponseOf, ServiceDefinition } from './service.ts'
 import { detailsFromMetadata } from './status.ts'
@@ -224,7 +225,7 @@ function grpcError(error: unknown): GrpcError {
   const isOurDeadline = code === GrpcStatus.DeadlineExceeded && /^Deadline exceeded/.test(details)
   return new GrpcError({
     statusCode: code,
-    statusMessage: isOurDeadline ? 'context deadline exceeded' : details,
+    statusMessage: isOurDeadline ? 'context deadline exceeded' : inGoWords(details),
     details: detailsFromMetadata(metadata),
   })
 }

@@ -28,7 +28,7 @@ export const command: AnyCommand = serverCommand({
   async run({ flags, terminal, client, print }) {
     const { trustDomain } = flags
     if (trustDomain === '') throw new CommandError('a trust domain name is required')
-    const health = flags.health ? await healthOf(await client(FederationService), trustDomain) : ''
+    const health = flags.health ? await healthOf(() => client(FederationService), trustDomain) : ''
     const heading = `Found a federation relationship with trust domain ${trustDomain}:\n\n`
     const call = client(TrustDomainService).then((service) =>
       service.getFederationRelationship({ trustDomain, outputMask: undefined }),
@@ -51,11 +51,11 @@ export const command: AnyCommand = serverCommand({
 
 /** What the server says of the fetching; empty when nothing is fetched from there. */
 async function healthOf(
-  service: ClientOf<typeof FederationService>,
+  connect: () => Promise<ClientOf<typeof FederationService>>,
   trustDomain: string,
 ): Promise<string> {
   const { name } = TrustDomain.parse(trustDomain)
-  const call = service.listFederationHealth({ trustDomain: name })
+  const call = connect().then((service) => service.listFederationHealth({ trustDomain: name }))
   const { relationships } = await explain('error showing federation health: ', call)
   return relationships.map(formatHealth).join('')
 }
