@@ -62,7 +62,7 @@ function section(
 
 /** Warns when any experimental key is set. */
 export function warnAboutExperimental(keys: AgentFile['agent']['experimental'], log: Logger): void {
-  const limits = Object.values(keys.ratelimit).some((limit) => limit !== 0)
+  const limits = Object.values(keys.ratelimit).some((limit) => limit !== undefined)
   const { ratelimit: _, ...others } = keys
   const isSet = (value: unknown): boolean =>
     Array.isArray(value) ? value.length > 0 : value === false || Boolean(value)

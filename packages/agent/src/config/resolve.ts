@@ -287,8 +287,9 @@ function resolveAvailabilityTarget(text: string): number | undefined {
 function resolveRateLimits(agent: AgentKeys): WorkloadApiRateLimits {
   const keys = agent.experimental.ratelimit
   const checked = (name: Exclude<keyof typeof keys, symbol>): number => {
-    if (keys[name] < 0) throw invalid(`experimental.ratelimit.${name} must not be negative`)
-    return keys[name]
+    const limit = keys[name] ?? 0
+    if (limit < 0) throw invalid(`experimental.ratelimit.${name} must not be negative`)
+    return limit
   }
   return {
     fetchX509Svid: checked('fetch_x509_svid'),

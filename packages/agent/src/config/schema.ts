@@ -54,12 +54,12 @@ const own = {
         type: 'section',
         doc: 'calls per second and caller; 0 is off',
         fields: {
-          fetch_x509_svid: { type: 'int' },
-          fetch_jwt_svid: { type: 'int' },
-          fetch_x509_bundles: { type: 'int' },
-          fetch_jwt_bundles: { type: 'int' },
-          stream_secrets: { type: 'int' },
-          fetch_secrets: { type: 'int' },
+          fetch_x509_svid: { type: 'int', optional: true },
+          fetch_jwt_svid: { type: 'int', optional: true },
+          fetch_x509_bundles: { type: 'int', optional: true },
+          fetch_jwt_bundles: { type: 'int', optional: true },
+          stream_secrets: { type: 'int', optional: true },
+          fetch_secrets: { type: 'int', optional: true },
         },
       },
       broker: {

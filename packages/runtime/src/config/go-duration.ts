@@ -1,5 +1,3 @@
-import { quoteGo } from '../go-quote.ts'
-
 const nanosecondsPer: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1_000n,
@@ -22,7 +20,7 @@ export type ParsedDuration =
  * Parses a duration in Go's syntax: `300ms`, `1h30m`, `-1.5h`, `0`. A number without unit is refused, days do not exist.
  */
 export function parseGoDuration(text: string): ParsedDuration {
-  const invalid: ParsedDuration = { problem: `time: invalid duration ${quoteGo(text)}` }
+  const invalid: ParsedDuration = { problem: `time: invalid duration ${quoteDuration(text)}` }
   const sign = /^[+-]/.exec(text)?.[0] ?? ''
   let rest = text.slice(sign.length)
   if (rest === '0') return { nanoseconds: 0n, ms: 0 }
@@ -32,12 +30,15 @@ export function parseGoDuration(text: string): ParsedDuration {
     const number = /^(\d*)(?:\.(\d*))?/.exec(rest)
     const [matched = '', whole = '', fraction = ''] = number ?? []
     if (whole === '' && fraction === '') return invalid
+    if (BigInt(whole || '0') > limit) return invalid
     rest = rest.slice(matched.length)
     const unit = /^[^.\d]*/.exec(rest)?.[0] ?? ''
-    if (unit === '') return { problem: `time: missing unit in duration ${quoteGo(text)}` }
+    if (unit === '') return { problem: `time: missing unit in duration ${quoteDuration(text)}` }
     const per = Object.hasOwn(nanosecondsPer, unit) ? nanosecondsPer[unit] : undefined
     if (per === undefined) {
-      return { problem: `time: unknown unit ${quoteGo(unit)} in duration ${quoteGo(text)}` }
+      return {
+        problem: `time: unknown unit ${quoteDuration(unit)} in duration ${quoteDuration(text)}`,
+      }
     }
     rest = rest.slice(unit.length)
     total += BigInt(whole || '0') * per
@@ -46,6 +47,18 @@ export function parseGoDuration(text: string): ParsedDuration {
   }
   const nanoseconds = sign === '-' ? -total : total
   return { nanoseconds, ms: Number(nanoseconds) / 1_000_000 }
+}
+
+/** As Go's package `time` quotes what is no duration: byte by byte, and only a backslash and a quote otherwise. */
+function quoteDuration(text: string): string {
+  const quoted = text
+    .replaceAll(/["\\]/g, '\\$&')
+    .replaceAll(/[^\x20-\x7f]/gu, (character) =>
+      Array.from(Buffer.from(character), (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(
+        '',
+      ),
+    )
+  return `"${quoted}"`
 }
 
 /** Prints a duration as Go does: `24h0m0s`, `1.5s`, `300ms`, `0s`. */

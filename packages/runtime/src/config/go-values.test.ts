@@ -13,6 +13,8 @@ describe('durations', () => {
     ['1h 30m', 'time: unknown unit "h " in duration "1h 30m"'],
     ['.s', 'time: invalid duration ".s"'],
     ['9223372036854775808ns', 'time: invalid duration "9223372036854775808ns"'],
+    ['99999999999999999999', 'time: invalid duration "99999999999999999999"'],
+    ['é"\n', String.raw`time: invalid duration "\xc3\xa9\"\x0a"`],
     ['1constructor', 'time: unknown unit "constructor" in duration "1constructor"'],
   ])('%j is refused', (text, problem) => {
     expect(parseGoDuration(text)).toEqual({ problem })

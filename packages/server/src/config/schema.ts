@@ -28,8 +28,23 @@ const own = {
     fields: {
       agent_spiffe_id_as_selector: { type: 'bool', doc: 'adds the agent ID to its selectors' },
       auth_opa_policy_engine: {
-        type: 'node',
-        doc: 'authorization policy: `local { rego_path, policy_data_path }`; Rego compiled with `opa build -t wasm -e spire/result`',
+        type: 'section',
+        optional: true,
+        doc: 'authorization policy',
+        fields: {
+          local: {
+            type: 'section',
+            optional: true,
+            doc: 'files of the policy',
+            fields: {
+              rego_path: {
+                type: 'string',
+                doc: 'Rego compiled with `opa build -t wasm -e spire/result`',
+              },
+              policy_data_path: { type: 'string', doc: 'JSON that the policy reads as `data`' },
+            },
+          },
+        },
       },
       cache_reload_interval: {
         type: 'string',
