@@ -26,6 +26,8 @@ export interface ParsedToken {
   readonly svid: JwtSvid
   readonly algorithm: JwtSvidAlgorithm
   readonly keyId: string
+  /** Whether the header asks for nothing that would have the token read in another way; the verifier refuses it otherwise. */
+  readonly isUnderstood: boolean
   readonly notBefore: number | undefined
   readonly signed: Buffer
   readonly signature: Buffer
@@ -80,16 +82,13 @@ export function parseToken(
 function parseHeader(
   text: string,
   ignoresType: boolean,
-): { readonly algorithm: JwtSvidAlgorithm; readonly keyId: string } {
+): Pick<ParsedToken, 'algorithm' | 'keyId' | 'isUnderstood'> {
   const header = parseObject(text)
   const { alg, kid, typ } = header
   if (!isJwtSvidAlgorithm(alg)) {
     const name = typeof alg === 'string' ? JSON.stringify(alg.slice(0, 64)) : 'none'
     throw new JwtSvidError('ERR_JWT_SVID_HEADER', `unexpected signature algorithm ${name}`)
   }
-  // What would change how the token is read, and is not understood here, is refused [RFC 7515 4.1.11, RFC 7797].
-  if (header['crit'] !== undefined || header['b64'] !== undefined || header['zip'] !== undefined)
-    throw new JwtSvidError('ERR_JWT_SVID_HEADER', 'unsupported critical header')
   if (!ignoresType && typ !== undefined && typ !== 'JWT' && typ !== 'JOSE')
     throw new JwtSvidError(
       'ERR_JWT_SVID_HEADER',
@@ -97,7 +96,9 @@ function parseHeader(
     )
   if (typeof kid !== 'string' || kid === '')
     throw new JwtSvidError('ERR_JWT_SVID_KEY_ID_MISSING', 'token header missing key id')
-  return { algorithm: alg, keyId: kid }
+  // What would change how the token is read, and is not understood here [RFC 7515 4.1.11, RFC 7797].
+  const isUnderstood = ['crit', 'b64', 'zip'].every((name) => header[name] === undefined)
+  return { algorithm: alg, keyId: kid, isUnderstood }
 }
 
 function readClaims(claims: JwtSvidClaims): {
@@ -107,20 +108,23 @@ function readClaims(claims: JwtSvidClaims): {
   readonly issuedAt: Date | undefined
   readonly notBefore: number | undefined
 } {
-  const { sub } = claims
-  if (sub === undefined || sub === '')
-    throw new JwtSvidError('ERR_JWT_SVID_SUBJECT_MISSING', 'token missing subject claim')
-  if (typeof sub !== 'string') throw invalidClaim('sub')
+  // The types of all registered claims come first, then what is missing, as for SPIRE's verifiers.
+  const audience = readAudience(claims['aud'])
   const expiresAt = readTime(claims, 'exp')
+  const issuedAt = readTime(claims, 'iat')
+  const notBefore = readTime(claims, 'nbf')
+  for (const name of ['iss', 'jti']) readText(claims, name)
+  const sub = readText(claims, 'sub')
+  if (sub === '')
+    throw new JwtSvidError('ERR_JWT_SVID_SUBJECT_MISSING', 'token missing subject claim')
   if (expiresAt === undefined)
     throw new JwtSvidError('ERR_JWT_SVID_EXPIRY_MISSING', 'token missing exp claim')
-  const issuedAt = readTime(claims, 'iat')
   return {
     spiffeId: parseSubject(sub),
-    audience: readAudience(claims['aud']),
+    audience,
     expiresAt: new Date(expiresAt * 1000),
     issuedAt: issuedAt === undefined ? undefined : new Date(issuedAt * 1000),
-    notBefore: readTime(claims, 'nbf'),
+    notBefore,
   }
 }
 
@@ -132,19 +136,27 @@ function parseSubject(subject: string): SpiffeId {
   }
 }
 
+/** A claim that is a text; empty when it is not there. */
+function readText(claims: JwtSvidClaims, name: string): string {
+  const value = claims[name] ?? ''
+  if (typeof value !== 'string') throw invalidClaim(name, 'a string', value)
+  return value
+}
+
 /** A time in seconds since 1970 that a Date can hold. */
 function readTime(claims: JwtSvidClaims, name: string): number | undefined {
   const value = claims[name]
   if (value === undefined || value === null) return undefined
-  if (typeof value !== 'number' || !(Math.abs(value) <= 8.64e12)) throw invalidClaim(name)
+  if (typeof value !== 'number' || !(Math.abs(value) <= 8.64e12))
+    throw invalidClaim(name, 'a number of seconds', value)
   return Math.trunc(value)
 }
 
 function readAudience(value: unknown): readonly string[] {
-  if (value === undefined || value === null) return []
+  if (value === undefined) return []
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   return list.map((one) => {
-    if (typeof one !== 'string') throw invalidClaim('aud')
+    if (typeof one !== 'string') throw invalidClaim('aud', 'strings', one)
     return one
   })
 }
@@ -175,8 +187,12 @@ function decode(part: string): Buffer {
   return bytes
 }
 
-function invalidClaim(name: string): JwtSvidError {
-  return new JwtSvidError('ERR_JWT_SVID_CLAIM_INVALID', `claim ${name} is not valid`)
+function invalidClaim(name: string, expected: string, found: unknown): JwtSvidError {
+  const given = Array.isArray(found) ? 'array' : found === null ? 'null' : typeof found
+  return new JwtSvidError(
+    'ERR_JWT_SVID_CLAIM_INVALID',
+    `claim ${name}: ${expected} expected, found ${given}`,
+  )
 }
 
 function malformed(message: string): JwtSvidError {

@@ -63,6 +63,8 @@ function checkSignature(parsed: ParsedToken, bundles: JwtBundleSource): void {
       'ERR_JWT_SVID_AUTHORITY_NOT_FOUND',
       `no JWT authority ${quote(parsed.keyId)} found for trust domain "${trustDomain}"`,
     )
+  if (!parsed.isUnderstood)
+    throw new JwtSvidError('ERR_JWT_SVID_HEADER', 'unsupported critical header')
   if (!isSignedBy(key, parsed.algorithm, parsed.signed, parsed.signature))
     throw new JwtSvidError('ERR_JWT_SVID_SIGNATURE', 'error in cryptographic primitive')
 }

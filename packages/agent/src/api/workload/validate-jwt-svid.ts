@@ -1,10 +1,10 @@
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
 import { JwtBundleSet } from '@mini-spire/sdk/bundle'
-import { messageOf } from '@mini-spire/sdk/errors'
-import { type JwtSvid, JwtSvidError, verifyJwtSvid } from '@mini-spire/sdk/jwt-svid'
+import { type JwtSvid, verifyJwtSvid } from '@mini-spire/sdk/jwt-svid'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { TrustBundle } from '../../model/trust-bundle.ts'
 import { jwtBundleOf } from './convert.ts'
+import { validationText } from './validation-text.ts'
 
 /** Claims of a foreign token that are always shown. */
 const alwaysAllowed: readonly string[] = ['sub', 'exp', 'aud']
@@ -25,9 +25,15 @@ export function validateJwtSvid(token: string, options: ValidationOptions): JwtS
   const { audience, bundles, now } = options
   try {
     const set = new JwtBundleSet(bundles.map(jwtBundleOf))
-    return verifyJwtSvid(token, { audience, bundles: set, now, ignoresType: true })
+    // Line breaks are no part of a token for SPIRE's agent: one that was read from a file is good.
+    return verifyJwtSvid(token.replaceAll(/[\r\n]/g, ''), {
+      audience,
+      bundles: set,
+      now,
+      ignoresType: true,
+    })
   } catch (error) {
-    throw new ApiError('invalid-argument', textOf(error), { cause: error })
+    throw new ApiError('invalid-argument', validationText(error, token), { cause: error })
   }
 }
 
@@ -43,29 +49,4 @@ export function visibleClaims(
   for (const [name, value] of Object.entries(svid.claims)) if (isVisible(name)) claims[name] = value
   claims['aud'] = [...svid.audience]
   return claims
-}
-
-/** The agent's texts, where they are not the library's. */
-function textOf(error: unknown): string {
-  const message = messageOf(error)
-  if (!(error instanceof JwtSvidError)) return message
-  switch (error.code) {
-    case 'ERR_JWT_SVID_MALFORMED':
-      return `unable to parse JWT token: ${message}`
-    case 'ERR_JWT_SVID_SUBJECT_INVALID':
-      return `token has in invalid subject claim: ${withoutPrefix(message)}`
-    case 'ERR_JWT_SVID_BUNDLE_NOT_FOUND':
-      return message.replace('no bundle found for', 'no keys found for')
-    case 'ERR_JWT_SVID_AUTHORITY_NOT_FOUND':
-      return message.replace(
-        /^no JWT authority (".*") found for (trust domain ".*")$/,
-        'public key $1 not found in $2',
-      )
-    default:
-      return message
-  }
-}
-
-function withoutPrefix(message: string): string {
-  return message.replace(/^token has an invalid subject claim: /, '')
 }
