@@ -47,9 +47,18 @@ export async function expectSameAnswers<Request>(comparison: Comparison<Request>
     start('ours', ours.server),
     start('spire', spire.server),
   ])
-  const next = comparison.source(new Chance(seed), scene)
+  await expectAlike(comparison.count, comparison.source(new Chance(seed), scene), [mine, theirs])
+}
+
+/** Puts so many requests to two who are asked the same, ours first, and expects the same answers. */
+export async function expectAlike<Request>(
+  count: number,
+  next: () => Request,
+  [mine, theirs]: readonly ((request: Request) => Promise<unknown>)[],
+): Promise<void> {
+  if (!mine || !theirs) throw new Error('two are compared')
   const differences: unknown[] = []
-  for (let index = 0; index < comparison.count && differences.length < 10; index++) {
+  for (let index = 0; index < count && differences.length < 10; index++) {
     const request = next()
     const [given, wanted] = await Promise.all([
       answerOf(() => mine(request)),
