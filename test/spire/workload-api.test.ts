@@ -1,41 +1,24 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createClient, openUnixChannel } from '@mini-spire/runtime/grpc/client'
-import { SpiffeWorkloadAPIService } from '@mini-spire/sdk/internal/spiffe/workload/workload'
 import { describe, it } from 'vitest'
-import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
+import type { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
 import { Scene } from '../kit/processes.ts'
 import { Chance } from './chance.ts'
-import { isSpireMissing, spire } from './programs.ts'
+import { isSpireMissing } from './programs.ts'
 import { expectAlike, requestCount, seed } from './same-answers.ts'
+import { nodes, ownSelector, plainToken, startTwoAgents, type WorkloadApi } from './two-agents.ts'
 import { type TokenKey, type WorkloadRequest, workloadRequests } from './workload-requests.ts'
 
 describe.skipIf(isSpireMissing())('The Workload API', () => {
   it('answers as the one of SPIRE, whatever it is asked', async () => {
-    if (!spire) throw new Error('no programs')
     await using scene = new Scene()
-    const server = await ServerDeployment.start(scene, {
-      settings: 'experimental { agent_spiffe_id_as_selector = true }',
-    })
-    const foreign = addForeignDomain(scene, server)
     const settings = 'allowed_foreign_jwt_claims = ["seen", "iat"]'
-    const agents = [
-      await AgentDeployment.start(scene, server, { name: 'ours', settings }),
-      await AgentDeployment.start(scene, server, {
-        name: 'spire',
-        program: spire.agent,
-        cli: spire.agent,
-        settings,
-      }),
-    ]
+    const { server, agents, apis } = await startTwoAgents(scene, settings)
+    const foreign = addForeignDomain(scene, server)
     registerEntries(server)
     for (const agent of agents) untilServed(agent)
     const next = workloadRequests(new Chance(seed), signingKey(scene, server), foreign)
-    await expectAlike(
-      requestCount(1000),
-      next,
-      agents.map((agent) => workload(scene, agent)),
-    )
+    await expectAlike(requestCount(1000), next, apis.map(answering))
   })
 })
 
@@ -54,40 +37,16 @@ function addForeignDomain(scene: Scene, server: ServerDeployment): TokenKey {
 
 /** Entries of this user: with hints that clash, another's bundle, and rights. */
 function registerEntries(server: ServerDeployment): void {
-  const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
-  const parents = agents.map(
-    (agent: { readonly id: { readonly path: string } }) => `spiffe://example.org${agent.id.path}`,
-  )
-  const group = 'spiffe://example.org/nodes'
-  for (const parent of parents)
-    server.must('entry', 'create', '-node', '-spiffeID', group, '-selector', `spiffe_id:${parent}`)
   const register = (path: string, ...more: readonly string[]): void => {
-    const selector = `unix:uid:${process.getuid?.() ?? 0}`
-    server.must(
-      'entry',
-      'create',
-      '-parentID',
-      group,
-      '-spiffeID',
-      `spiffe://example.org${path}`,
-      '-selector',
-      selector,
-      ...more,
-    )
+    const id = `spiffe://example.org${path}`
+    const usual = ['-parentID', nodes, '-spiffeID', id, '-selector', ownSelector()]
+    server.must('entry', 'create', ...usual, ...more)
   }
+  const group = `unix:gid:${process.getgid?.() ?? 0}`
+  const federated = ['-federatesWith', 'spiffe://other.org']
   register('/one', '-hint', 'x', '-entryID', 'b')
   register('/two', '-hint', 'x', '-entryID', 'a')
-  register(
-    '/two',
-    '-hint',
-    'y',
-    '-entryID',
-    'c',
-    '-federatesWith',
-    'spiffe://other.org',
-    '-selector',
-    `unix:gid:${process.getgid?.() ?? 0}`,
-  )
+  register('/two', '-hint', 'y', '-entryID', 'c', '-selector', group, ...federated)
   register('/three', '-entryID', 'd', '-jwtSVIDTTL', '120')
   register('/admin', '-admin', '-entryID', 'e')
 }
@@ -103,23 +62,16 @@ function untilServed(agent: AgentDeployment): void {
 /** The key that the server signs tokens with, out of its own file. */
 function signingKey(scene: Scene, server: ServerDeployment): TokenKey {
   const { keys } = JSON.parse(readFileSync(`${scene.makeFolder('server')}/keys.json`, 'utf8'))
-  const key = createPrivateKey({
-    key: Buffer.from(keys['JWT-Signer-A'], 'base64'),
-    format: 'der',
-    type: 'pkcs8',
-  })
+  const der = Buffer.from(keys['JWT-Signer-A'], 'base64')
   const { jwt_authorities: known } = JSON.parse(server.must('bundle', 'show', '-output', 'json'))
-  return { keyId: known[0].key_id, key }
+  return {
+    keyId: known[0].key_id,
+    key: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }),
+  }
 }
 
 /** Asks one agent; of tokens and certificates only what does not differ from one to the next is told. */
-function workload(
-  scene: Scene,
-  agent: AgentDeployment,
-): (request: WorkloadRequest) => Promise<unknown> {
-  const channel = openUnixChannel(agent.socket)
-  scene.defer(async () => channel.close())
-  const client = createClient(SpiffeWorkloadAPIService, channel)
+function answering(api: WorkloadApi): (request: WorkloadRequest) => Promise<unknown> {
   const first = async <T>(stream: AsyncIterable<T>): Promise<T> => {
     for await (const one of stream) return one
     throw new Error('the stream ended')
@@ -128,34 +80,24 @@ function workload(
     const options = { metadata: request.metadata, timeoutMs: 20_000 }
     switch (request.kind) {
       case 'validate':
-        return await client.validateJwtsvid(request, options)
+        return await api.validateJwtsvid(request, options)
       case 'jwt': {
-        const { svids } = await client.fetchJwtsvid(request, options)
-        return svids.map(({ spiffeId, hint, svid }) => ({ spiffeId, hint, ...plain(svid) }))
+        const { svids } = await api.fetchJwtsvid(request, options)
+        return svids.map(({ spiffeId, hint, svid }) => ({ spiffeId, hint, ...plainToken(svid) }))
       }
       case 'x509': {
-        const { svids, ...rest } = await first(client.fetchX509Svid({}, options))
-        return {
-          svids: svids.map(({ spiffeId, hint, bundle }) => ({ spiffeId, hint, bundle })),
-          ...rest,
-        }
+        const { svids, ...rest } = await first(api.fetchX509Svid({}, options))
+        const told = svids.map(({ spiffeId, hint, bundle }) => ({ spiffeId, hint, bundle }))
+        return { svids: told, ...rest }
       }
       case 'bundles':
-        return await first(client.fetchX509Bundles({}, options))
+        return await first(api.fetchX509Bundles({}, options))
       case 'jwtBundles':
-        return await first(client.fetchJwtBundles({}, options))
+        return await first(api.fetchJwtBundles({}, options))
       case 'wit':
-        return await first(client.fetchWitsvid({ spiffeId: '' }, options))
+        return await first(api.fetchWitsvid({ spiffeId: '' }, options))
       case 'witBundles':
-        return await first(client.fetchWitBundles({}, options))
+        return await first(api.fetchWitBundles({}, options))
     }
   }
-}
-
-/** A token without its times and its signature. */
-function plain(token: string): object {
-  const [header, claims] = token
-    .split('.', 2)
-    .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()))
-  return { header, claims: { ...claims, iat: 0, exp: claims.exp - claims.iat } }
 }

@@ -64,8 +64,12 @@ export function parseToken(
   const second = token.indexOf('.', first + 1)
   if (first < 0 || second < 0 || token.indexOf('.', second + 1) >= 0)
     throw malformed('compact JWS format must have three parts')
-  const header = parseHeader(decodeText(token.slice(0, first)), options.ignoresType ?? false)
-  const claims = parseObject(decodeText(token.slice(first + 1, second)))
+  const head = decode(token.slice(0, first))
+  const body = decode(token.slice(first + 1, second))
+  // No signature at all is the verifier's to refuse: it is a token, of nobody.
+  const signature = second + 1 === token.length ? Buffer.alloc(0) : decode(token.slice(second + 1))
+  const header = parseHeader(textOf(head), options.ignoresType ?? false)
+  const claims = parseObject(textOf(body))
   const { notBefore, ...registered } = readClaims(claims)
   const svid = { ...registered, claims, hint: options.hint ?? '' }
   return {
@@ -75,7 +79,7 @@ export function parseToken(
     },
     notBefore,
     signed: Buffer.from(token.slice(0, second), 'latin1'),
-    signature: decode(token.slice(second + 1)),
+    signature,
   }
 }
 
@@ -170,11 +174,10 @@ function parseObject(text: string): JwtSvidClaims {
   }
 }
 
-function decodeText(part: string): string {
+function textOf(bytes: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(decode(part))
-  } catch (error) {
-    if (isSpiffeError(error)) throw error
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
     throw malformed('a part is not UTF-8')
   }
 }

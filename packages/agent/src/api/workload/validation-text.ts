@@ -41,7 +41,9 @@ function malformedText(message: string, token: string): string {
   const unreadable = 'unable to parse JWT token: '
   if (message.startsWith('compact JWS')) return `${unreadable}${library}: ${message}`
   if (message !== 'a part is not base64url') return unreadable + message
-  const part = token.split('.').find((one) => !isBase64Url(one)) ?? ''
+  const part = token.split('.').find((one) => !isBase64Url(one))
+  // Base64url that is not the canonical one is read by SPIRE's agent; no signature is made over it.
+  if (part === undefined) return `${library}: error in cryptographic primitive`
   const at = part.search(/[^\w\r\n-]/)
   return `${unreadable}illegal base64 data at input byte ${at < 0 ? Math.max(part.length - 1, 0) : at}`
 }
