@@ -15,12 +15,14 @@ export interface UnixPeer {
   assertAlive(): void
 }
 
-/** The other end of a TCP connection. */
+/** The other end of a connection with TLS. */
 export interface TlsPeer {
   readonly kind: 'tls'
-  /** IP address, without port: what limits are counted by. */
+  /** IP address, without port: what limits are counted by. Empty on a Unix socket. */
   readonly address: string
   readonly port: number
+  /** Who connected, when it was to a Unix socket; its pid is 0 outside our pid namespace. */
+  readonly process?: { readonly pid: number; readonly uid: number; readonly gid: number }
   /** Certificates as the peer sent them, DER, leaf first; empty when it sent none. They have passed the listener's check. */
   readonly chain: readonly Uint8Array[]
   /** What the listener's check returned for the chain. */

@@ -29,8 +29,7 @@ export class Connection {
     this.key = options.key
     this.#retire = options.retire
     this.peer = options.peer
-    const { peer } = options
-    this.address = peer.kind === 'tls' ? limitKey(peer.address) : `pid:${peer.pid}`
+    this.address = countedBy(options.peer)
     this.#socket = options.socket
   }
 
@@ -60,6 +59,11 @@ export class Connection {
   destroy(): void {
     this.#socket.destroy()
   }
+}
+
+function countedBy(peer: Peer): string {
+  if (peer.kind === 'unix') return `pid:${peer.pid}`
+  return peer.process ? `pid:${peer.process.pid}` : limitKey(peer.address)
 }
 
 /** The connections of a host, by the key that their calls carry. */

@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { keyIdentifier, parsePublicKey } from '@mini-spire/sdk/x509'
 import { CertificateWriter } from '../x509/certificate-writer.ts'
 import { encodeName } from '../x509/name.ts'
@@ -52,6 +53,24 @@ export class TestAuthority {
     if (!leaf.verify(createPublicKey(this.#key))) throw new Error('unknown authority')
     return { spiffeId: (leaf.subjectAltName ?? '').replace('URI:', '') }
   }
+}
+
+/** A port of this host that leads to a Unix socket, for clients that know ports only. */
+export async function bridgeTo(path: string): Promise<{ port: number; close(): void }> {
+  const server = createServer((from) => {
+    const to = connect({ path })
+    for (const [one, other] of [
+      [from, to],
+      [to, from],
+    ] as const) {
+      one.on('error', () => {})
+      one.once('close', () => other.destroy())
+      one.pipe(other)
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { port, close: () => void server.close() }
 }
 
 function publicKeyOf(key: KeyObject): ReturnType<typeof parsePublicKey> {

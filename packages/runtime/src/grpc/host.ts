@@ -11,7 +11,13 @@ import { defaultHostLimits, type HostLimits } from './host-limits.ts'
 import { createRawServer, type RawServer } from './raw-server.ts'
 import type { ServiceBinding } from './service.ts'
 import { installStrictUtf8 } from './strict-utf8.ts'
-import { TlsListener, type TlsListenOptions } from './tls-listener.ts'
+import {
+  TlsListener,
+  type TlsListenerOptions,
+  type TlsListenOptions,
+  type TlsSpeech,
+  type TlsUnixListenOptions,
+} from './tls-listener.ts'
 import { UnixListener, type UnixListenOptions } from './unix-listener.ts'
 
 /** What a {@link GrpcHost} serves, and how. */
@@ -83,13 +89,32 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
    * @throws {ListenError} `ERR_LISTEN_FAILED`
    */
   async listenTls(options: TlsListenOptions): Promise<{ host: string; port: number }> {
-    const { maxConnectionAgeMs } = options
+    const bound = await this.#listenTls(options, options)
+    if (!bound) throw new Error('a TCP listener has an address')
+    return bound
+  }
+
+  /**
+   * The same on a Unix socket. Who connects is known by its certificate; its process only counts for limits.
+   *
+   * @throws {ListenError} as {@link listenUnix}
+   */
+  async listenTlsUnix(options: TlsUnixListenOptions): Promise<void> {
+    await this.#listenTls(options, options)
+  }
+
+  async #listenTls(
+    at: TlsListenerOptions['at'],
+    speech: TlsSpeech,
+  ): Promise<{ host: string; port: number } | undefined> {
+    const { maxConnectionAgeMs } = speech
     const server = this.#createServer(
       maxConnectionAgeMs === undefined ? {} : { maxConnectionAgeMs },
     )
     const { log, clock } = this.#options
     const listener = new TlsListener({
-      ...options,
+      ...speech,
+      at,
       log,
       clock,
       limits: this.#limits,

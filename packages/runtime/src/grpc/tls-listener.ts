@@ -9,6 +9,13 @@ import {
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../log/logger.ts'
+import {
+  descriptorOf,
+  findDescriptor,
+  loadPeerCalls,
+  type PeerCalls,
+  type PeerCredentials,
+} from '../peer/peer-calls.ts'
 import { pqKemSettings } from '../pq-kem.ts'
 import { HandshakeAdmission } from './admission.ts'
 import type { TlsPeer } from './call-context.ts'
@@ -19,6 +26,7 @@ import type { HostLimits } from './host-limits.ts'
 import { ListenError } from './listen-error.ts'
 import { type Origin, ProxyProtocol } from './proxy-protocol.ts'
 import { tlsPeer, type VerifiedClient } from './tls-peer.ts'
+import { listenOnPath, type UnixPath } from './unix-path.ts'
 
 /** A key and its certificate chain, as a TLS listener presents them. */
 export interface TlsCredentials {
@@ -27,10 +35,8 @@ export interface TlsCredentials {
   readonly cert: string
 }
 
-/** Where and how a TLS listener listens. */
-export interface TlsListenOptions {
-  readonly host: string
-  readonly port: number
+/** How a TLS listener speaks, and with whom. */
+export interface TlsSpeech {
   /** Asked at start and on every {@link GrpcHost.updateCredentials}; new handshakes use the answer. */
   readonly credentials: () => TlsCredentials
   /** Judges the chain of a client that sent one: returns whose it is, or throws, and the connection is cut. */
@@ -39,14 +45,24 @@ export interface TlsListenOptions {
   readonly maxConnectionAgeMs?: number
   /** Clients whose connection may outlive their certificate, because they are told so by what answers them. @default none */
   readonly outlivesCertificate?: (peer: TlsPeer) => boolean
-  /** Proxies that tell the address of a client by the PROXY protocol. @default none */
-  readonly proxyTrustedCidrs?: readonly string[]
   /** Speaks to nobody without a post-quantum key exchange. @default false */
   readonly requiresPqKem?: boolean
 }
 
+/** TLS on a TCP address. */
+export interface TlsListenOptions extends TlsSpeech {
+  readonly host: string
+  readonly port: number
+  /** Proxies that tell the address of a client by the PROXY protocol. @default none */
+  readonly proxyTrustedCidrs?: readonly string[]
+}
+
+/** TLS on a Unix socket: who may connect is said by its modes, and who that is by a certificate. */
+export interface TlsUnixListenOptions extends TlsSpeech, UnixPath {}
+
 /** What a {@link TlsListener} is made of. */
-export interface TlsListenerOptions extends TlsListenOptions {
+export interface TlsListenerOptions extends TlsSpeech {
+  readonly at: Pick<TlsListenOptions, 'host' | 'port' | 'proxyTrustedCidrs'> | UnixPath
   readonly log: Logger
   readonly clock: Clock
   readonly limits: HostLimits
@@ -73,6 +89,7 @@ const tlsSettings: TlsOptions = {
 /** Where a connection is from, and what bounds count it by. */
 interface Client extends Origin {
   readonly limitedBy: string
+  readonly process?: PeerCredentials
 }
 
 interface Waiting {
@@ -87,7 +104,7 @@ interface Handshake {
   readonly finish: () => void
 }
 
-/** A TCP listener that admits connections before TLS, and knows who is at the other end after it. */
+/** A listener that admits connections before TLS, and knows who is at the other end after it. */
 export class TlsListener {
   readonly #options: TlsListenerOptions
   readonly #admission: HandshakeAdmission
@@ -98,11 +115,14 @@ export class TlsListener {
   /** By the remote end, which with a proxy is the proxy's. */
   readonly #handshakes = new Map<string, Handshake>()
   #isStarting = false
+  /** On a Unix socket: what tells whose process connects. */
+  #peerCalls: PeerCalls | undefined
 
   constructor(options: TlsListenerOptions) {
     this.#options = options
     this.#admission = new HandshakeAdmission(options)
-    const { proxyTrustedCidrs: trustedCidrs = [], clock } = options
+    const { at, clock } = options
+    const trustedCidrs = ('host' in at && at.proxyTrustedCidrs) || []
     if (trustedCidrs.length > 0) this.#proxies = new ProxyProtocol({ trustedCidrs, clock })
     // Paused: nothing is read from a connection that waits for its handshake.
     this.#tcp = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true })
@@ -116,9 +136,18 @@ export class TlsListener {
     this.#tcp.on('connection', (socket) => this.#accepted(socket))
   }
 
-  /** @throws {ListenError} `ERR_LISTEN_FAILED` */
-  async listen(): Promise<{ host: string; port: number }> {
-    const { host, port } = this.#options
+  /**
+   * @returns the address that was bound; undefined for a Unix socket
+   * @throws {ListenError}
+   */
+  async listen(): Promise<{ host: string; port: number } | undefined> {
+    const { at, log } = this.#options
+    if ('path' in at) {
+      this.#peerCalls = await loadPeerCalls()
+      await listenOnPath(this.#tcp, at, log)
+      return undefined
+    }
+    const { host, port } = at
     await new Promise<void>((resolve, reject) => {
       this.#tcp.once('error', (cause) => {
         const message = `could not listen on ${host}:${port}: ${messageOf(cause)}`
@@ -128,7 +157,7 @@ export class TlsListener {
     })
     this.#tcp.removeAllListeners('error')
     this.#tcp.on('error', (error) => {
-      this.#options.log.warn('Listener failed to accept', { error: messageOf(error) })
+      log.warn('Listener failed to accept', { error: messageOf(error) })
     })
     const bound = this.#tcp.address() as AddressInfo
     return { host: bound.address, port: bound.port }
@@ -155,16 +184,17 @@ export class TlsListener {
 
   #accepted(socket: Socket): void {
     socket.on('error', () => {})
+    if (this.#peerCalls) return void this.#acceptedLocal(socket, this.#peerCalls)
     const { remoteAddress, remotePort } = socket
     if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy()
     const origin = { address: plainAddress(remoteAddress), port: remotePort }
     if (!this.#proxies?.isProxy(origin.address)) {
-      this.#connected(socket, origin)
+      this.#connected(socket, clientAt(origin))
       return
     }
     const { log } = this.#options
     this.#proxies.readClient(socket).then(
-      (client) => this.#connected(socket, client ?? origin),
+      (client) => this.#connected(socket, clientAt(client ?? origin)),
       (error: unknown) => {
         socket.destroy()
         log.debug('Refused PROXY header', { error: messageOf(error), peer_address: origin.address })
@@ -172,9 +202,18 @@ export class TlsListener {
     )
   }
 
-  #connected(socket: Socket, origin: Origin): void {
+  #acceptedLocal(socket: Socket, calls: PeerCalls): void {
+    try {
+      const process = calls.credentials(descriptorOf(socket))
+      this.#connected(socket, { address: '', port: 0, limitedBy: `pid:${process.pid}`, process })
+    } catch (error) {
+      this.#options.log.warn('Connection failed during accept', { error: messageOf(error) })
+      socket.destroy()
+    }
+  }
+
+  #connected(socket: Socket, client: Client): void {
     const { connections, limits, clock } = this.#options
-    const client = { ...origin, limitedBy: limitKey(origin.address) }
     const isFull =
       connections.size >= limits.maxConnections ||
       connections.sizeOf(client.limitedBy) >= limits.maxConnectionsPerAddress
@@ -232,17 +271,20 @@ export class TlsListener {
     const handshake = this.#handshakes.get(endOf(socket))
     handshake?.finish()
     if (socket.alpnProtocol !== 'h2' || !handshake) return void socket.destroy()
-    const { address, port, limitedBy } = handshake.client
+    const { limitedBy, ...from } = handshake.client
     const startedMs = performance.now()
     let key: string
     try {
-      const peer = tlsPeer(socket, { address, port }, verifyClient)
+      const peer = tlsPeer(socket, from, verifyClient)
       key = connections.add(peer, socket).key
       if (!outlivesCertificate(peer))
         retireWithCertificate({ peer, socket, clock, retire: () => retire(key) })
     } catch (error) {
       this.#admission.charge(limitedBy, performance.now() - startedMs)
-      log.debug('Refused client certificate', { error: messageOf(error), peer_address: address })
+      log.debug('Refused client certificate', {
+        error: messageOf(error),
+        peer_address: from.address,
+      })
       return void socket.destroy()
     }
     accept(socket, key)
@@ -252,7 +294,14 @@ export class TlsListener {
 /** Handshakes that start in one turn of the event loop; each costs about a millisecond. */
 const startsPerTurn = 8
 
-/** The remote end, which no two open connections share. */
+function clientAt(origin: Origin): Client {
+  return { ...origin, limitedBy: limitKey(origin.address) }
+}
+
+/** What no two open connections share: the remote end, and of a Unix socket, where that has no name, the descriptor. */
 function endOf(socket: Socket): string {
-  return `${socket.remoteAddress}|${socket.remotePort}`
+  const { remoteAddress, remotePort } = socket
+  return remoteAddress === undefined
+    ? `fd|${findDescriptor(socket)}`
+    : `${remoteAddress}|${remotePort}`
 }

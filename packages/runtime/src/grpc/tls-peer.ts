@@ -35,7 +35,7 @@ export interface VerifiedClient {
  */
 export function tlsPeer(
   socket: TLSSocket,
-  address: { readonly address: string; readonly port: number },
+  from: Pick<TlsPeer, 'address' | 'port' | 'process'>,
   verify: (chain: readonly Uint8Array[]) => VerifiedClient,
 ): TlsPeer {
   const certificates = readPeerChain(socket)
@@ -43,7 +43,7 @@ export function tlsPeer(
   const leaf = certificates[0]
   return {
     kind: 'tls',
-    ...address,
+    ...from,
     chain,
     spiffeId: leaf && verify(chain).spiffeId,
     serialNumber: leaf && BigInt(`0x${leaf.serialNumber}`).toString(),

@@ -1,6 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Logger } from '../log/logger.ts'
@@ -9,15 +7,10 @@ import { identifyUnixPeer, pinUnixPeer } from '../peer/unix-peer.ts'
 import type { ConnectionTable } from './connections.ts'
 import type { HostLimits } from './host-limits.ts'
 import { whenKnown } from './java-client.ts'
-import { ListenError } from './listen-error.ts'
+import { listenOnPath, type UnixPath } from './unix-path.ts'
 
 /** Where a Unix listener listens. */
-export interface UnixListenOptions {
-  readonly path: string
-  /** Mode of the socket file, whatever the umask. */
-  readonly mode: number
-  /** Mode of its directory when that has to be made. */
-  readonly directoryMode: number
+export interface UnixListenOptions extends UnixPath {
   /**
    * Whether callers whose process the kernel cannot name (outside our pid namespace) may connect; their pid is 0.
    *
@@ -37,11 +30,6 @@ export interface UnixListenerOptions extends UnixListenOptions {
   readonly retire: (key: string) => void
 }
 
-/** How many connections the kernel holds until they are accepted; Node's own 511 drops a herd. */
-const backlog = 4096
-/** What `sockaddr_un` holds, its final zero left out. */
-const maxPathBytes = 107
-
 /** A Unix socket on which every connection is tied to the process that opened it. */
 export class UnixListener {
   readonly #options: UnixListenerOptions
@@ -56,28 +44,9 @@ export class UnixListener {
 
   /** @throws {ListenError} */
   async listen(): Promise<void> {
-    const { path, mode, directoryMode } = this.#options
-    // The system would cut a longer one short, without a word, and listen elsewhere.
-    if (Buffer.byteLength(path) > maxPathBytes) {
-      throw listenFailed(path, `the path is longer than ${maxPathBytes} bytes`)
-    }
     const calls = await loadPeerCalls()
-    prepareDirectory(dirname(path), directoryMode)
-    removeStale(path)
     this.#server.on('connection', (socket) => this.#accept(socket, calls))
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (cause) => reject(listenFailed(path, cause)))
-      this.#server.listen({ path, backlog }, resolve)
-    })
-    this.#server.removeAllListeners('error')
-    this.#server.on('error', (error) => {
-      this.#options.log.warn('Listener failed to accept', { error: messageOf(error) })
-    })
-    try {
-      chmodSync(path, mode)
-    } catch (cause) {
-      throw listenFailed(path, cause)
-    }
+    await listenOnPath(this.#server, this.#options, this.#options.log)
   }
 
   /** Stops accepting; Node removes the socket file. Connections are the host's, but for those that never spoke. */
@@ -113,32 +82,4 @@ export class UnixListener {
       socket.destroy()
     }
   }
-}
-
-/** Makes the directory, and refuses one where another user could swap the socket for their own. */
-function prepareDirectory(directory: string, mode: number): void {
-  try {
-    if (mkdirSync(directory, { recursive: true, mode }) !== undefined) chmodSync(directory, mode)
-    const { uid } = statSync(directory)
-    if (uid === 0 || uid === process.geteuid?.()) return
-    throw new ListenError(
-      'ERR_LISTEN_UNSAFE_DIRECTORY',
-      `directory ${directory} of the socket belongs to another user (uid ${uid})`,
-    )
-  } catch (cause) {
-    throw cause instanceof ListenError ? cause : listenFailed(directory, cause)
-  }
-}
-
-function removeStale(path: string): void {
-  try {
-    if (lstatSync(path, { throwIfNoEntry: false })) unlinkSync(path)
-  } catch (cause) {
-    throw listenFailed(path, cause)
-  }
-}
-
-function listenFailed(path: string, cause: unknown): ListenError {
-  const message = `could not listen on ${path}: ${messageOf(cause)}`
-  return new ListenError('ERR_LISTEN_FAILED', message, { cause })
 }

@@ -14,6 +14,12 @@ export interface PeerCalls {
   credentials(fd: number): PeerCredentials
   /** A descriptor of the peer's process (SO_PEERPIDFD, else pidfd_open); the caller closes it. @throws {PeerError} `ERR_PEER_GONE` */
   pidfd(fd: number, pid: number): number
+  /**
+   * A descriptor of the process that has this number now; the caller closes it.
+   *
+   * @throws {PeerError} `ERR_PEER_GONE` when there is none; `ERR_PEER_UNSUPPORTED` when the system has no descriptor left
+   */
+  openProcess(pid: number): number
   /** Whether the process behind a pidfd has not ended; a zombie has. */
   isRunning(pidfd: number): boolean
   close(fd: number): void
@@ -28,6 +34,8 @@ const sysPidfdOpen = 434
 const pollIn = 1
 /** EINTR */
 const interrupted = 4
+/** ENOENT, ESRCH, EINVAL: no process, one of another pid namespace, or a thread. */
+const noSuchProcess: readonly number[] = [2, 3, 22]
 
 /**
  * Loads the system calls through koffi, on first use: it is one of the three modules that do work at import.
@@ -75,6 +83,14 @@ function bindPeerCalls(koffi: Koffi): PeerCalls {
       }
       return opened
     },
+    openProcess(pid) {
+      const opened = Number(syscall(sysPidfdOpen, pid, 0))
+      if (opened >= 0) return opened
+      const errno = koffi.errno()
+      if (noSuchProcess.includes(errno))
+        throw new PeerError('ERR_PEER_GONE', `process ${pid} does not exist`)
+      throw new PeerError('ERR_PEER_UNSUPPORTED', `process ${pid} cannot be held: errno ${errno}`)
+    },
     isRunning(pidfd) {
       const request = Buffer.alloc(8)
       request.writeInt32LE(pidfd, 0)
@@ -95,10 +111,15 @@ function bindPeerCalls(koffi: Koffi): PeerCalls {
  * @throws {PeerError} `ERR_PEER_UNIDENTIFIED` for a socket that is closed already
  */
 export function descriptorOf(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } }
-  const fd = handle?.fd
+  const fd = findDescriptor(socket)
   if (fd === undefined || fd < 0) {
     throw new PeerError('ERR_PEER_UNIDENTIFIED', 'the connection has no descriptor')
   }
   return fd
+}
+
+/** As {@link descriptorOf}; a TLS socket has that of what it speaks over. */
+export function findDescriptor(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } }
+  return handle?.fd
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { descriptorOf, loadPeerCalls, type PeerCalls } from './peer-calls.ts'
-import { pinUnixPeer } from './unix-peer.ts'
+import { pinProcess, pinUnixPeer } from './unix-peer.ts'
 
 const closers: (() => unknown)[] = []
 afterEach(async () => {
@@ -161,6 +161,49 @@ describe('the process behind a Unix socket', () => {
     expect(() => descriptorOf(socket)).toThrow(
       expect.objectContaining({ code: 'ERR_PEER_UNIDENTIFIED' }),
     )
+  })
+})
+
+/** A process that has ended and that its parent does not collect. */
+async function zombie(): Promise<number> {
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  closers.push(() => parent.kill('SIGKILL'))
+  const said = await new Promise<Buffer>((resolve) => parent.stdout.once('data', resolve))
+  const pid = Number(said)
+  const isZombie = (): boolean => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  while (!isZombie()) await new Promise((resolve) => setImmediate(resolve))
+  return pid
+}
+
+describe('a process that is named by its number', () => {
+  it('is held with its own user and group, until it ends', async () => {
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' })
+    closers.push(() => child.kill('SIGKILL'))
+    const held = pinProcess(child.pid ?? 0, calls)
+    closers.push(() => held.release())
+    expect(held).toMatchObject({ pid: child.pid, uid: process.getuid?.(), gid: process.getgid?.() })
+    held.assertAlive()
+    child.kill('SIGKILL')
+    await exited(child)
+    expect(() => held.assertAlive()).toThrow(expect.objectContaining({ code: 'ERR_PEER_GONE' }))
+  })
+
+  it.each([
+    ['nobody has', () => 2 ** 22 + 1],
+    ['is no number of a process', () => 0],
+    ['is negative', () => -1],
+    ['a zombie has', zombie],
+    [
+      'a thread has',
+      () => Number(readdirSync('/proc/self/task').find((id) => +id !== process.pid)),
+    ],
+  ])('is not there when the number %s', async (_what, find) => {
+    const pid = await find()
+    const before = openDescriptors()
+    expect(() => pinProcess(pid, calls)).toThrow(expect.objectContaining({ code: 'ERR_PEER_GONE' }))
+    expect(openDescriptors()).toBe(before)
   })
 })
 

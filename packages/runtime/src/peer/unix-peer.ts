@@ -2,18 +2,22 @@ import { readFileSync, type Stats, statSync } from 'node:fs'
 import type { PeerCalls, PeerCredentials } from './peer-calls.ts'
 import { PeerError } from './peer-error.ts'
 
-/** A process that holds the other end of a Unix socket, pinned until it is released. */
-export interface PinnedPeer extends PeerCredentials {
-  readonly kind: 'unix'
+/** A process that is pinned until it is released. */
+export interface PinnedProcess extends PeerCredentials {
   /**
-   * Checks that the process that connected is still alive, runs the same executable file (device and inode) and has
+   * Checks that the process is still alive, runs the same executable file (device and inode) and has
    * the same effective user and group.
    *
    * @throws {PeerError} `ERR_PEER_GONE` or `ERR_PEER_CHANGED`
    */
   assertAlive(): void
-  /** Closes what pins the process. To be called once, when the connection closes. */
+  /** Closes what pins the process; to be called once. */
   release(): void
+}
+
+/** A process that holds the other end of a Unix socket, pinned until the connection closes. */
+export interface PinnedPeer extends PinnedProcess {
+  readonly kind: 'unix'
 }
 
 /**
@@ -30,9 +34,26 @@ export function pinUnixPeer(fd: number, calls: PeerCalls): PinnedPeer {
   if (pid <= 0) {
     throw new PeerError('ERR_PEER_UNIDENTIFIED', 'could not resolve caller information')
   }
-  const pidfd = calls.pidfd(fd, pid)
+  return pin(credentials, calls.pidfd(fd, pid), calls)
+}
+
+/**
+ * Pins the process that has a number now, with the rights that it has now: what is found out about it afterwards is about this
+ * process and no other, as long as {@link PinnedProcess.assertAlive} does not throw. A zombie has ended.
+ *
+ * @throws {PeerError} `ERR_PEER_GONE` when there is no such process; `ERR_PEER_UNSUPPORTED` when it cannot be pinned
+ */
+export function pinProcess(pid: number, calls: PeerCalls): PinnedProcess {
+  const pidfd = calls.openProcess(pid)
+  const status = readStatus(pid)
+  const [uid = -1, gid = -1] = [effectiveId(status, 'Uid'), effectiveId(status, 'Gid')]
+  return pin({ pid, uid, gid }, pidfd, calls)
+}
+
+/** Takes a pidfd over, and closes it when its process is not as described. */
+function pin(credentials: PeerCredentials, pidfd: number, calls: PeerCalls): PinnedPeer {
   try {
-    const executable = executableOf(pid)
+    const executable = executableOf(credentials.pid)
     const peer = new LinuxPeer({ credentials, pidfd, executable, calls })
     peer.assertAlive()
     return peer
