@@ -30,9 +30,9 @@ const options = [
   'useExactTypes=false',
 ]
 
-/** Which protos each package carries; a workload that installs the SDK gets the Workload API only. */
+/** Which protos each package carries; a workload that installs the SDK gets SPIFFE's own APIs only. */
 const targets = [
-  { out: 'packages/sdk/src/proto', paths: ['proto/spiffe/workload'] },
+  { out: 'packages/sdk/src/proto', paths: ['proto/spiffe'] },
   {
     out: 'packages/runtime/src/proto',
     paths: ['envoy', 'minispire', 'spire', 'grpc', 'google', 'plugin'].map(

@@ -41,6 +41,8 @@ export interface TlsSpeech {
   readonly credentials: () => TlsCredentials
   /** Judges the chain of a client that sent one: returns whose it is, or throws, and the connection is cut. */
   readonly verifyClient: (chain: readonly Uint8Array[]) => VerifiedClient
+  /** Whether a client that sends no certificate is cut off, too. @default false */
+  readonly requiresCertificate?: boolean
   /** When a connection is told to go elsewhere, ± 10 %. @default never */
   readonly maxConnectionAgeMs?: number
   /** Clients whose connection may outlive their certificate, because they are told so by what answers them. @default none */
@@ -267,7 +269,7 @@ export class TlsListener {
   #secured(socket: TLSSocket): void {
     socket.on('error', () => {})
     const { connections, verifyClient, log, accept, clock, retire } = this.#options
-    const { outlivesCertificate = () => false } = this.#options
+    const { outlivesCertificate = () => false, requiresCertificate } = this.#options
     const handshake = this.#handshakes.get(endOf(socket))
     handshake?.finish()
     if (socket.alpnProtocol !== 'h2' || !handshake) return void socket.destroy()
@@ -276,6 +278,8 @@ export class TlsListener {
     let key: string
     try {
       const peer = tlsPeer(socket, from, verifyClient)
+      if (requiresCertificate && peer.spiffeId === undefined)
+        throw new Error('the client sent no certificate')
       key = connections.add(peer, socket).key
       if (!outlivesCertificate(peer))
         retireWithCertificate({ peer, socket, clock, retire: () => retire(key) })

@@ -56,6 +56,7 @@ async function start(limits: Partial<HostLimits> = {}) {
     directoryMode: 0o750,
     credentials: () => presented.svid.tls,
     verifyClient: (chain) => authority.verify(chain),
+    requiresCertificate: true,
   })
   const bridge = await bridgeTo(path)
   closers.push(() => bridge.close())
@@ -105,11 +106,11 @@ describe('TLS on a Unix socket', () => {
     expect(seen[1]).toEqual(presented.svid.chain)
   })
 
-  it('refuses a certificate of somebody else, and what is no TLS', async () => {
+  it('refuses a certificate of somebody else, none, and what is no TLS', async () => {
     const { check, peers, host } = await start()
-    await expect(check(await foreign.issue(brokerId))).rejects.toMatchObject({
-      kind: 'unavailable',
-    })
+    const refused = { kind: 'unavailable' }
+    await expect(check(await foreign.issue(brokerId))).rejects.toMatchObject(refused)
+    await expect(check()).rejects.toMatchObject(refused)
     const plain = connect({ path })
     plain.on('error', () => {})
     const ended = new Promise((resolve) => plain.once('close', resolve))
