@@ -1,28 +1,29 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { UnixPeer } from '@mini-spire/runtime/grpc/call-context'
-import type { Logger } from '@mini-spire/runtime/log/logger'
-import {
-  type Metrics,
-  measureCall,
-  noMetrics,
-  statusOf,
-  timeCall,
-} from '@mini-spire/runtime/telemetry/metrics'
-import { messageOf } from '@mini-spire/sdk/errors'
+import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
+import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
+import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
+import { grpcStatusFromKind, grpcStatusName } from '@mini-spire/sdk/grpc-status'
 import type { Selector } from '../model/selector.ts'
-import { SelectorSet } from '../model/selector-set.ts'
+import type { SelectorSet } from '../model/selector-set.ts'
 import type {
+  ReferencedWorkload,
   WorkloadAttestor,
   WorkloadProcess,
 } from '../plugins/workload-attestor/workload-attestor.ts'
-import { WorkloadAttestationError } from './workload-attestation-error.ts'
+import {
+  AttestorCalls,
+  type AttestorFailure,
+  type AttestorQuestion,
+  isFailure,
+} from './attestor-calls.ts'
+import { SelectorSets } from './selector-sets.ts'
+import {
+  ReferenceAttestationError,
+  WorkloadAttestationError,
+} from './workload-attestation-error.ts'
 
-/** How long one attestor may take, unless it says so itself; its selectors are then left out, as if it had failed. */
-const attestorTimeoutMs = 20_000
-/** How many selector sets are remembered, so that equal workloads share one object. */
-const maxKnownSets = 1024
 const attestationKey = ['workload_api', 'workload_attestation']
-const attestorKey = ['workload_api', 'workload_attestor']
 const selectorsKey = ['workload_api', 'discovered_selectors']
 
 /** Options of {@link WorkloadAttestation}. */
@@ -39,10 +40,12 @@ export interface WorkloadAttestationOptions {
 /** Finds out what a caller is, each time it asks: nothing is remembered of a process. */
 export class WorkloadAttestation {
   readonly #options: WorkloadAttestationOptions
-  readonly #known = new Map<string, SelectorSet>()
+  readonly #calls: AttestorCalls
+  readonly #sets = new SelectorSets()
 
   constructor(options: WorkloadAttestationOptions) {
     this.#options = options
+    this.#calls = new AttestorCalls(options)
   }
 
   /**
@@ -54,9 +57,9 @@ export class WorkloadAttestation {
    */
   attest(peer: UnixPeer, signal: AbortSignal): Promise<SelectorSet> {
     return this.#timed(peer, async () => {
-      const found = await this.#find(peer, signal)
+      const found = await this.#findProcess(peer, signal)
       this.assertSame(peer)
-      return this.#report(peer, found)
+      return this.#reportProcess(peer, found)
     })
   }
 
@@ -68,8 +71,34 @@ export class WorkloadAttestation {
    */
   attestNamed(process: WorkloadProcess, signal: AbortSignal): Promise<SelectorSet> {
     return this.#timed(process, async () =>
-      this.#report(process, await this.#find(process, signal)),
+      this.#reportProcess(process, await this.#findProcess(process, signal)),
     )
+  }
+
+  /**
+   * The same for a workload that a broker names. Attestors that do not understand the reference are left out.
+   *
+   * @throws {ReferenceAttestationError} `ERR_WORKLOAD_REFERENCE_FAILED` when no attestor had an answer and one failed
+   * @throws {WorkloadAttestationError} `ERR_WORKLOAD_REFERENCE_UNSUPPORTED` when no attestor understands the reference
+   */
+  attestReference(workload: ReferencedWorkload, signal: AbortSignal): Promise<SelectorSet> {
+    const { metrics = noMetrics, clock, log } = this.#options
+    const fields: LogFields = { reference_type: workload.reference.typeUrl }
+    return timeCall(metrics, clock, attestationKey, async () => {
+      const { found, failures, answers } = await this.#find({
+        ask: (attestor) => askAbout(attestor, workload, signal),
+        fields,
+        isCounted: true,
+        isForOthers: (error) => isSpiffeError(error) && error.kind === 'unimplemented',
+      })
+      if (answers === 0) throw unanswered(failures)
+      if (failures.length > 0) {
+        const error = failures.map(describeWithStatus).join('\n')
+        log.error('Failed to collect all selectors', { error })
+      }
+      log.debug('Reference attested to have selectors', { ...fields, selectors: found })
+      return this.#report(found)
+    })
   }
 
   #timed(process: WorkloadProcess, work: () => Promise<SelectorSet>): Promise<SelectorSet> {
@@ -78,28 +107,56 @@ export class WorkloadAttestation {
     return timeCall(metrics, clock, attestationKey, work)
   }
 
-  async #find(process: WorkloadProcess, signal: AbortSignal): Promise<readonly Selector[]> {
-    const { attestors } = this.#options
-    const results = attestors.map((attestor) => this.#run(attestor, process, signal))
-    const found: Selector[] = []
-    const failures: string[] = []
-    for (const result of results) {
-      const selectors = result instanceof Promise ? await result : result
-      if (typeof selectors === 'string') failures.push(selectors)
-      else found.push(...selectors)
-    }
-    if (failures.length === results.length) {
-      throw new WorkloadAttestationError('ERR_WORKLOAD_ATTESTATION_FAILED', failures.join('\n'))
-    }
-    return found
+  async #findProcess(
+    { pid, uid, gid }: WorkloadProcess,
+    signal: AbortSignal,
+  ): Promise<readonly Selector[]> {
+    const process: WorkloadProcess = { pid, uid, gid }
+    const { found, failures, answers } = await this.#find({
+      ask: (attestor) => attestor.attest(process, signal),
+      fields: { pid },
+      isCounted: pid !== this.#options.ownPid,
+    })
+    if (answers > 0) return found
+    const reasons = failures.map(
+      ({ attestor, error }) => `${prefixOf(attestor)}${messageOf(error)}`,
+    )
+    throw new WorkloadAttestationError('ERR_WORKLOAD_ATTESTATION_FAILED', reasons.join('\n'))
   }
 
-  #report(process: WorkloadProcess, found: readonly Selector[]): SelectorSet {
-    const { ownPid, metrics = noMetrics } = this.#options
-    if (process.pid !== ownPid) metrics.sample(selectorsKey, found.length)
-    const set = this.#setOf(found)
-    this.#logFound(process, found)
-    return set
+  async #find(question: AttestorQuestion): Promise<{
+    readonly found: readonly Selector[]
+    readonly failures: readonly AttestorFailure[]
+    /** How many attestors said something, be it that they found nothing. */
+    readonly answers: number
+  }> {
+    const results = this.#options.attestors.map((one) => this.#calls.run(one, question))
+    const found: Selector[] = []
+    const failures: AttestorFailure[] = []
+    let answers = 0
+    for (const pending of results) {
+      const result = pending instanceof Promise ? await pending : pending
+      if (isFailure(result)) failures.push(result)
+      else if (result) {
+        answers++
+        found.push(...result)
+      }
+    }
+    return { found, failures, answers }
+  }
+
+  #reportProcess({ pid }: WorkloadProcess, found: readonly Selector[]): SelectorSet {
+    const { log, ownPid } = this.#options
+    if (pid === ownPid) return this.#sets.of(found)
+    if (log.isEnabled('debug'))
+      log.debug('PID attested to have selectors', { pid, selectors: found })
+    return this.#report(found)
+  }
+
+  #report(found: readonly Selector[]): SelectorSet {
+    const { metrics = noMetrics } = this.#options
+    metrics.sample(selectorsKey, found.length)
+    return this.#sets.of(found)
   }
 
   /**
@@ -119,88 +176,39 @@ export class WorkloadAttestation {
       )
     }
   }
+}
 
-  /** Selectors, or the reason there are none; never rejects. */
-  #run(
-    attestor: WorkloadAttestor,
-    { pid, uid, gid }: WorkloadProcess,
-    signal: AbortSignal,
-  ): readonly Selector[] | string | Promise<readonly Selector[] | string> {
-    const process: WorkloadProcess = { pid, uid, gid }
-    const count = this.#callCounter(attestor, process)
-    const failed = (error: unknown): string => {
-      count?.(statusOf(error))
-      return this.#failed(attestor, process, error)
-    }
-    try {
-      const result = attestor.attest(process, signal)
-      if (result instanceof Promise) {
-        return this.#withDeadline(attestor, result).then((selectors) => {
-          count?.(0)
-          return selectors
-        }, failed)
-      }
-      count?.(0)
-      return result
-    } catch (error) {
-      return failed(error)
-    }
-  }
+function askAbout(
+  attestor: WorkloadAttestor,
+  workload: ReferencedWorkload,
+  signal: AbortSignal,
+): readonly Selector[] | Promise<readonly Selector[]> {
+  if (attestor.attestReference) return attestor.attestReference(workload, signal)
+  if (workload.process) return attestor.attest(workload.process, signal)
+  throw unsupported('AttestReference not implemented')
+}
 
-  /** Counts one call of an attestor when it has ended with this status; undefined where nobody looks. */
-  #callCounter(
-    attestor: WorkloadAttestor,
-    { pid }: WorkloadProcess,
-  ): ((code: number) => void) | undefined {
-    const { metrics = noMetrics, clock, ownPid } = this.#options
-    if (metrics === noMetrics || pid === ownPid) return undefined
-    const startedMs = clock.nowMs()
-    const labels = { attestor: attestor.name }
-    return (code) =>
-      measureCall(metrics, {
-        key: attestorKey,
-        durationMs: clock.nowMs() - startedMs,
-        code,
-        labels,
-      })
-  }
+/** Why nobody could say anything; SPIRE's text, which goes out to the broker with the status of the first failure. */
+function unanswered(
+  failures: readonly AttestorFailure[],
+): ReferenceAttestationError | WorkloadAttestationError {
+  const [first] = failures
+  if (!first) return unsupported('no workload attestor handled reference')
+  const kind = isSpiffeError(first.error) ? first.error.kind : 'unknown'
+  const message = failures.map(describeWithStatus).join('\n')
+  return new ReferenceAttestationError(kind, message, { cause: first.error })
+}
 
-  #withDeadline<T>(attestor: WorkloadAttestor, result: Promise<T>): Promise<T> {
-    const { timeoutMs = attestorTimeoutMs } = attestor
-    return new Promise((resolve, reject) => {
-      const timer = this.#options.clock.setTimer(timeoutMs, () =>
-        reject(
-          new WorkloadAttestationError(
-            'ERR_WORKLOAD_ATTESTOR_TIMEOUT',
-            `workloadattestor(${attestor.name}): no answer in ${timeoutMs / 1000} s`,
-          ),
-        ),
-      )
-      result.then(resolve, reject).finally(() => timer.cancel())
-    })
-  }
+function unsupported(message: string): WorkloadAttestationError {
+  return new WorkloadAttestationError('ERR_WORKLOAD_REFERENCE_UNSUPPORTED', message)
+}
 
-  #failed(attestor: WorkloadAttestor, { pid }: WorkloadProcess, error: unknown): string {
-    const message = `workload attestor "${attestor.name}" failed`
-    this.#options.log.error(message, { pid, error: messageOf(error) })
-    return `${message}: ${messageOf(error)}`
-  }
+function prefixOf(attestor: string): string {
+  return `workload attestor "${attestor}" failed: `
+}
 
-  #setOf(found: readonly Selector[]): SelectorSet {
-    // Attestors report in the same order each time, so the plain text is as good a key as the sorted one, and cheaper.
-    let text = ''
-    for (const { type, value } of found) text += `${type}:${value}\u0000`
-    const known = this.#known.get(text)
-    if (known) return known
-    const set = new SelectorSet(found)
-    if (this.#known.size >= maxKnownSets) this.#known.clear()
-    this.#known.set(text, set)
-    return set
-  }
-
-  #logFound({ pid }: WorkloadProcess, found: readonly Selector[]): void {
-    const { log, ownPid } = this.#options
-    if (pid === ownPid || !log.isEnabled('debug')) return
-    log.debug('PID attested to have selectors', { pid, selectors: found })
-  }
+/** A failure as Go prints one that crossed a plugin's interface. */
+function describeWithStatus({ attestor, error }: AttestorFailure): string {
+  const status = isSpiffeError(error) ? grpcStatusName(grpcStatusFromKind(error.kind)) : 'Unknown'
+  return `${prefixOf(attestor)}rpc error: code = ${status} desc = ${messageOf(error)}`
 }
