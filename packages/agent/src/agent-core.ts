@@ -27,6 +27,7 @@ import { AgentSvidRotator } from './sync/rotate-agent-svid.ts'
 import { defaultSyncIntervalMs, Synchronizer } from './sync/synchronizer.ts'
 import { TaintReaction } from './sync/taints.ts'
 import { createDownload } from './transport/download.ts'
+import { ownTlsSvid } from './transport/tls-identity.ts'
 
 /** What the parts of an agent are built from. */
 export interface CoreOptions {
@@ -217,11 +218,7 @@ function openMutual(
     address,
     port,
     requiresPqKem,
-    svid: () => {
-      const svid = identity.current
-      const key = svid?.key.tlsKey?.()
-      return svid && key && { key, chain: svid.certificates.map(({ raw }) => raw) }
-    },
+    svid: () => ownTlsSvid(identity),
     verifyServer: (chain) => {
       const roots = cache.bundles.own.x509Authorities.map(({ certificate }) => certificate)
       verifyServerChain(chain, { trustDomain, roots, now: clock.now() })

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
+import { bindReflection } from '@mini-spire/runtime/grpc/reflection'
 import type { ServiceBinding } from '@mini-spire/runtime/grpc/service'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import type { Metrics } from '@mini-spire/runtime/telemetry/metrics'
 import type { AgentCore } from './agent-core.ts'
+import { BrokerApi } from './api/broker/service.ts'
 import { Callers } from './api/callers.ts'
 import { DebugApi } from './api/debug/service.ts'
 import { DelegatedIdentityApi } from './api/delegatedidentity/service.ts'
@@ -13,13 +15,16 @@ import { bindLogger } from './api/logger/service.ts'
 import { SdsApi } from './api/sds/service.ts'
 import { WorkloadRateLimit } from './api/workload/rate-limit.ts'
 import { WorkloadApi } from './api/workload/service.ts'
-import type { ResolvedAgentConfig } from './config/resolved-config.ts'
+import type { BrokerConfig, ResolvedAgentConfig } from './config/resolved-config.ts'
 import { JwtSvidFetcher } from './identity/fetch-jwt-svid.ts'
 import type { WorkloadAttestor } from './plugins/workload-attestor/workload-attestor.ts'
 import { isWorkloadApiServing } from './transport/agent-health.ts'
+import { BrokerCallHooks } from './transport/broker-call-hooks.ts'
+import { BrokerEndpoint } from './transport/broker-endpoint.ts'
 import { AgentCallHooks } from './transport/call-hooks.ts'
 import { Endpoints } from './transport/endpoints.ts'
 import { WorkloadAttestation } from './workload-attestation/attest-workload.ts'
+import { ReferenceResolver } from './workload-attestation/resolve-reference.ts'
 
 const defaultJwtTimeoutMs = 30_000
 const nonceBytes = 4
@@ -40,7 +45,13 @@ export interface BuildEndpointsOptions {
 /** Builds the agent's sockets and everything that is served on them. */
 export function buildEndpoints(options: BuildEndpointsOptions): Endpoints {
   const { config, metrics, clock } = options
-  const shared = { ...options, callers: buildCallers(options), jwtSvids: buildFetcher(options) }
+  const attestation = buildAttestation(options)
+  const shared: SharedOptions = {
+    ...options,
+    attestation,
+    callers: buildCallers(options, attestation),
+    jwtSvids: buildFetcher(options),
+  }
   const { socketPath, adminSocketPath } = config
   const log = options.log.with({ subsystem_name: 'endpoints' })
   return new Endpoints({
@@ -52,14 +63,16 @@ export function buildEndpoints(options: BuildEndpointsOptions): Endpoints {
       adminSocketPath === undefined
         ? undefined
         : { socketPath: adminSocketPath, services: adminServices(shared) },
+    broker: config.experimental.broker && brokerEndpoint(shared, config.experimental.broker),
     hooks: new AgentCallHooks({ metrics, ownPid: process.pid }),
     clock,
     log,
   })
 }
 
-/** What both sockets use. */
+/** What all sockets use. */
 interface SharedOptions extends BuildEndpointsOptions {
+  readonly attestation: WorkloadAttestation
   readonly callers: Callers
   readonly jwtSvids: JwtSvidFetcher
 }
@@ -74,10 +87,24 @@ function publicServices(options: SharedOptions): readonly ServiceBinding<CallCon
   const services = [health]
   if (!config.isWorkloadApiDisabled) services.push(workloadApi(options).bind())
   if (!config.isSdsApiDisabled) services.push(sdsApi(options).bind())
-  return services
+  return [...services, bindReflection(services)]
 }
 
-function buildCallers({ config, metrics, clock, log, ...options }: BuildEndpointsOptions): Callers {
+function buildAttestation(options: BuildEndpointsOptions): WorkloadAttestation {
+  const { workloadAttestors: attestors, clock, log, metrics } = options
+  return new WorkloadAttestation({
+    attestors,
+    clock,
+    log: log.with({ subsystem_name: 'workload_attestor' }),
+    ownPid: process.pid,
+    metrics,
+  })
+}
+
+function buildCallers(
+  { config, metrics, clock }: BuildEndpointsOptions,
+  attestation: WorkloadAttestation,
+): Callers {
   const { rateLimit } = config.experimental
   const workload = (name: string): string => `/SpiffeWorkloadAPI/${name}`
   const sds = (name: string): string => `/envoy.service.secret.v3.SecretDiscoveryService/${name}`
@@ -90,13 +117,7 @@ function buildCallers({ config, metrics, clock, log, ...options }: BuildEndpoint
     [sds('FetchSecrets'), rateLimit.fetchSecrets],
   ])
   return new Callers({
-    attestation: new WorkloadAttestation({
-      attestors: options.workloadAttestors,
-      clock,
-      log: log.with({ subsystem_name: 'workload_attestor' }),
-      ownPid: process.pid,
-      metrics,
-    }),
+    attestation,
     rateLimit: new WorkloadRateLimit({
       perSecond,
       clock,
@@ -167,6 +188,30 @@ function adminServices(options: SharedOptions): readonly ServiceBinding<CallCont
     clock,
   })
   return [debug.bind(), bindLogger(log), delegated.bind()]
+}
+
+function brokerEndpoint(options: SharedOptions, broker: BrokerConfig): BrokerEndpoint {
+  const { config, core, attestation, jwtSvids, metrics, clock, log } = options
+  const { cache, identity } = core
+  const api = new BrokerApi({
+    references: new ReferenceResolver({ attestation, clock, log }),
+    brokers: broker.brokers,
+    cache,
+    jwtSvids,
+    requestSvids: () => core.renewer.request(),
+    metrics,
+    clock,
+  })
+  return new BrokerEndpoint({
+    config: broker,
+    service: api.bind(),
+    hooks: new BrokerCallHooks(new AgentCallHooks({ metrics, ownPid: process.pid })),
+    identity,
+    cache,
+    requiresPqKem: config.experimental.requiresPqKem,
+    clock,
+    log,
+  })
 }
 
 function apiNames({ isWorkloadApiDisabled, isSdsApiDisabled }: ResolvedAgentConfig): string {

@@ -20,9 +20,10 @@ import { initializeSync } from './sync/initialize.ts'
 import { keepInSync } from './sync/keep-in-sync.ts'
 import { SvidStorage } from './sync/store-svids.ts'
 import { agentHealthCheck } from './transport/agent-health.ts'
-import { measuredKeys, metricsIdentity } from './transport/agent-metrics.ts'
+import { measuredKeys } from './transport/agent-metrics.ts'
 import type { Endpoints } from './transport/endpoints.ts'
 import { randomChance, tightenUmask, weakMemoryWarning } from './transport/startup.ts'
+import { metricsIdentity } from './transport/tls-identity.ts'
 
 /** Options of {@link Agent}. */
 export interface AgentOptions {

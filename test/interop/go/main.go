@@ -9,7 +9,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: interop wire|ids|workload|mtls|server|agent|manager …"))
+		fail(fmt.Errorf("usage: interop wire|ids|workload|mtls|server|agent|broker|manager …"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -27,6 +27,8 @@ func main() {
 		err = server(os.Args[2:])
 	case "agent":
 		err = agent(os.Args[2:])
+	case "broker":
+		err = brokerMain(os.Args[2:])
 	default:
 		err = fmt.Errorf("unknown subcommand %q", os.Args[1])
 	}

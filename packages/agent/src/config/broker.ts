@@ -34,6 +34,7 @@ export function resolveBroker(
     }
   }
   const bindAddress = keys.bind_address === '' ? undefined : parseBindAddress(keys.bind_address)
+  if (keys.brokers.length === 0) throw invalid('at least one broker is required')
   checkIds(keys)
   return { socketPath, bindAddress, brokers: keys.brokers.map(resolveOne) }
 }

@@ -52,6 +52,10 @@ function load(text: string, flags: Partial<AgentFlags> = {}) {
 const withKeys = (keys: string, flags?: Partial<AgentFlags>) =>
   load(`agent { ${base} ${keys} } ${plugins}`, flags)
 
+const brokerId = 'id = "spiffe://o.p/b"'
+const brokerKeys = (broker: string, socket = '/x/y.sock'): string =>
+  `insecure_bootstrap = true experimental { broker { socket_path = "${socket}" bind_address = "[::1]:80" brokers = [{ ${broker} }] } }`
+
 describe('an agent configuration is refused', () => {
   it.each([
     ['', 'plugins section must be configured'],
@@ -153,7 +157,29 @@ describe('an agent configuration is refused', () => {
     ],
     [
       'insecure_bootstrap = true experimental { broker { socket_path = "/x/y" } }',
-      'experimental.broker is not supported by mini-spire yet: the SPIFFE Broker API is not served',
+      'at least one broker is required',
+    ],
+    [brokerKeys('id = ""'), 'experimental.broker.brokers[0].id: must be specified'],
+    [brokerKeys('id = "a.b"'), 'experimental.broker.brokers[a.b].id: scheme is missing or invalid'],
+    [
+      brokerKeys(`${brokerId} }, { ${brokerId}`),
+      'experimental.broker.brokers[spiffe://o.p/b].id: duplicate broker id',
+    ],
+    [
+      brokerKeys(brokerId),
+      'experimental.broker.brokers[spiffe://o.p/b].allowed_reference_types: must list at least one reference type URL',
+    ],
+    [
+      brokerKeys(`${brokerId}, allowed_reference_types = [{ type_url = "" }]`),
+      'experimental.broker.brokers[spiffe://o.p/b].allowed_reference_types[0].type_url: must be specified',
+    ],
+    [
+      brokerKeys(`${brokerId}, allowed_reference_types = [{ type_url = "*" }, { type_url = "x" }]`),
+      'experimental.broker.brokers[spiffe://o.p/b].allowed_reference_types: wildcard "*" must be the only allowed reference type',
+    ],
+    [
+      brokerKeys(brokerId, '/tmp/spire-agent/public/below/x.sock'),
+      'broker socket cannot be in the same directory or a subdirectory as that containing the Workload API socket',
     ],
     ['insecure_bootstrap = true enable_sds = true', 'unknown configuration detected'],
   ])('%s', (keys, message) => {
@@ -162,6 +188,17 @@ describe('an agent configuration is refused', () => {
 })
 
 describe('an agent configuration is accepted', () => {
+  it('with brokers of any trust domain', () => {
+    const types = 'allowed_reference_types = [{ type_url = "*", allow_over_tcp = true }]'
+    const config = withKeys(brokerKeys(`${brokerId}, ${types}`))
+    expect(config.experimental.broker).toMatchObject({
+      socketPath: '/x/y.sock',
+      bindAddress: { host: '::1', port: 80 },
+      brokers: [{ allowedReferenceTypes: [{ typeUrl: '*', allowOverTcp: true }] }],
+    })
+    expect(String(config.experimental.broker?.brokers[0]?.id)).toBe('spiffe://o.p/b')
+  })
+
   it('with defaults for what is not given', () => {
     expect(withKeys('insecure_bootstrap = true')).toMatchObject({
       dataDir: '.',

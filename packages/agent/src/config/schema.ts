@@ -65,17 +65,22 @@ const own = {
       broker: {
         type: 'section',
         optional: true,
-        doc: 'SPIFFE Broker API',
+        doc: 'serves the SPIFFE Broker API',
         fields: {
-          socket_path: { type: 'string' },
-          bind_address: { type: 'string' },
+          socket_path: { type: 'string', doc: 'its Unix socket' },
+          bind_address: { type: 'string', doc: 'its host:port; one of the two is required' },
           brokers: {
             type: 'sections',
+            doc: 'who may connect; required',
             fields: {
-              id: { type: 'string' },
+              id: { type: 'string', doc: 'SPIFFE ID of a broker' },
               allowed_reference_types: {
                 type: 'sections',
-                fields: { type_url: { type: 'string' }, allow_over_tcp: { type: 'bool' } },
+                doc: 'how it may name workloads; required',
+                fields: {
+                  type_url: { type: 'string', doc: 'type of a reference, or * for all' },
+                  allow_over_tcp: { type: 'bool', doc: 'over bind_address, too; default false' },
+                },
               },
             },
           },

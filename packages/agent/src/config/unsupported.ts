@@ -5,11 +5,6 @@ import type { AgentFile } from './agent-file.ts'
 /** What SPIRE's agent would act on and this one cannot do yet. */
 export const refusedKeys: readonly RefusedKey<AgentFile>[] = [
   {
-    key: 'experimental.broker',
-    reason: 'the SPIFFE Broker API is not served',
-    isSet: ({ agent }) => agent.experimental.broker !== undefined,
-  },
-  {
     key: 'experimental.require_pq_kem',
     reason: pqKemReason,
     isSet: ({ agent }) => agent.experimental.require_pq_kem && !hasPqKem(),

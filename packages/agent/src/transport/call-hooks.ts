@@ -9,7 +9,6 @@ import { MetricKeys, rpcMetricKey } from '@mini-spire/runtime/telemetry/rpc-key'
 import { messages } from '../api/workload/messages.ts'
 
 const workloadApi = '/SpiffeWorkloadAPI/'
-const headerName = 'workload.spiffe.io'
 
 /** By the beginning of a method: what its service is called in the connection metrics. */
 const connectionKeys: readonly (readonly [prefix: string, key: string])[] = [
@@ -37,7 +36,7 @@ export class AgentCallHooks implements CallHooks<CallContext> {
 
   before(call: CallContext): CallContext {
     if (!this.#isOwn(call)) this.#countConnection(call.method, 1)
-    if (call.method.startsWith(workloadApi)) checkHeader(call)
+    if (call.method.startsWith(workloadApi)) checkSecurityHeader(call, 'workload.spiffe.io')
     let log: Logger | undefined
     return extendCall(call, {
       get log() {
@@ -73,9 +72,14 @@ function callFields({ method, peer }: CallContext): LogFields {
   return { ...callNames(method), ...(peer.kind === 'unix' && { pid: peer.pid }) }
 }
 
-/** A page in a browser, or a server that was talked into a request, cannot send this header [SPIFFE Workload Endpoint 4]. */
-function checkHeader(call: CallContext): void {
-  const values = call.metadata(headerName)
+/**
+ * A page in a browser, or a server that was talked into a request, cannot send this header
+ * [SPIFFE Workload Endpoint 4, SPIFFE Broker Endpoint 3].
+ *
+ * @throws {ApiError} invalid-argument
+ */
+export function checkSecurityHeader(call: Pick<CallContext, 'metadata'>, name: string): void {
+  const values = call.metadata(name)
   if (values.length !== 1 || values[0] !== 'true')
     throw new ApiError('invalid-argument', messages.headerMissing)
 }

@@ -52,6 +52,9 @@ func main() {
 	case "workload-attestor":
 		plugin := new(workloadAttestor)
 		pluginmain.Serve(workloadattestorv1.WorkloadAttestorPluginServer(plugin), configv1.ConfigServiceServer(plugin))
+	case "reference-attestor":
+		plugin := new(referenceAttestor)
+		pluginmain.Serve(workloadattestorv1.WorkloadAttestorPluginServer(plugin), configv1.ConfigServiceServer(plugin))
 	case "svid-store":
 		plugin := new(svidStore)
 		pluginmain.Serve(svidstorev1.SVIDStorePluginServer(plugin), configv1.ConfigServiceServer(plugin))

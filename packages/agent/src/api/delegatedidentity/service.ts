@@ -12,21 +12,18 @@ import {
   type SubscribeToX509SVIDsResponse,
 } from '@mini-spire/runtime/proto/spire/api/agent/delegatedidentity/v1/delegatedidentity'
 import type { Metrics } from '@mini-spire/runtime/telemetry/metrics'
-import { messageOf } from '@mini-spire/sdk/errors'
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { WorkloadCache } from '../../cache/workload-cache.ts'
 import type { JwtSvidFetcher } from '../../identity/fetch-jwt-svid.ts'
 import { watchView } from '../../identity/watch-view.ts'
-import type { AgentEntry } from '../../model/agent-entry.ts'
 import type { SelectorSet } from '../../model/selector-set.ts'
 import type { TrustBundle } from '../../model/trust-bundle.ts'
 import type { Callers } from '../callers.ts'
+import { fetchJwtSvids, missing } from '../fetch-jwt-svids.ts'
+import { firstSvidKey } from '../first-svid.ts'
 import { byDomain, jwksOf, rootsOf } from '../workload/convert.ts'
-import { messages as workloadMessages } from '../workload/messages.ts'
 import { isDelegable, jwtSvidToProto, selectorsFromProto, x509SvidsToProto } from './convert.ts'
 import { messages } from './messages.ts'
-
-const firstUpdateKey = ['delegated_identity_api', 'subscribe_x509_svid', 'first_x509_svid_update']
 
 /** Options of {@link DelegatedIdentityApi}. */
 export interface DelegatedIdentityApiOptions {
@@ -77,7 +74,7 @@ export class DelegatedIdentityApi {
     for await (const view of watchView(this.#options, target, call.signal)) {
       if (!hasSvid && view.identities.length > 0) {
         hasSvid = true
-        metrics.sample(firstUpdateKey, clock.nowMs() - startedMs)
+        metrics.sample(firstSvidKey, clock.nowMs() - startedMs)
       }
       this.#assertDelegate(call, delegate)
       yield x509SvidsToProto(view)
@@ -118,26 +115,14 @@ export class DelegatedIdentityApi {
     request: FetchJWTSVIDsRequest,
   ): Promise<FetchJWTSVIDsResponse> {
     const { audience } = request
-    if (audience.length === 0) throw invalid(workloadMessages.audienceMissing)
+    if (audience.length === 0) throw missing(call, 'audience')
     const delegate = await this.#admit(call)
     const target = await this.#targetOf(call, request)
     const entries = this.#options.cache.matching(target).filter(isDelegable)
     if (entries.length === 0) throw this.#options.callers.noIdentity(call, target)
-    const svids = await Promise.all(entries.map((entry) => this.#jwtSvid(entry, audience)))
+    const svids = await fetchJwtSvids(this.#options.jwtSvids, entries, audience, call)
     this.#assertDelegate(call, delegate)
-    return { svids }
-  }
-
-  async #jwtSvid(
-    entry: AgentEntry,
-    audience: readonly string[],
-  ): Promise<FetchJWTSVIDsResponse['svids'][number]> {
-    try {
-      return jwtSvidToProto(entry, await this.#options.jwtSvids.fetch(entry, audience))
-    } catch (error) {
-      const message = workloadMessages.jwtSvidUnavailable(messageOf(error))
-      throw new ApiError('unavailable', message, { cause: error })
-    }
+    return { svids: svids.map(({ entry, svid }) => jwtSvidToProto(entry, svid)) }
   }
 
   /** Attests the caller; it has to be a delegate. */

@@ -2,7 +2,7 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import { bindService, type ServiceBinding } from '@mini-spire/runtime/grpc/service'
-import type { Logger } from '@mini-spire/runtime/log/logger'
+import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf } from '@mini-spire/sdk/errors'
 import {
   type JWTSVIDRequest,
@@ -11,7 +11,7 @@ import {
   type ValidateJWTSVIDRequest,
   type ValidateJWTSVIDResponse,
 } from '@mini-spire/sdk/internal/spiffe/workload/workload'
-import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { WorkloadCache } from '../../cache/workload-cache.ts'
 import type { WorkloadIdentity, WorkloadView } from '../../cache/workload-view.ts'
 import type { JwtSvidFetcher } from '../../identity/fetch-jwt-svid.ts'
@@ -21,6 +21,7 @@ import type { AgentEntry } from '../../model/agent-entry.ts'
 import type { SelectorSet } from '../../model/selector-set.ts'
 import type { TrustBundle } from '../../model/trust-bundle.ts'
 import type { Callers } from '../callers.ts'
+import { checkSpiffeId, fetchJwtSvids, missing } from '../fetch-jwt-svids.ts'
 import {
   encodeJwtBundles,
   encodeX509Bundles,
@@ -31,6 +32,9 @@ import {
 import { messages } from './messages.ts'
 import { validateJwtSvid, visibleClaims } from './validate-jwt-svid.ts'
 import { logJwtSvid, logX509Svids } from './workload-log.ts'
+
+/** In the lines about callers that have an identity. */
+const registered: LogFields = { registered: true }
 
 /** Options of {@link WorkloadApi}. */
 export interface WorkloadApiOptions {
@@ -97,7 +101,7 @@ export class WorkloadApi {
       last = encoded
       this.#options.callers.assertSame(call)
       if (!this.#options.callers.isOwn(call))
-        logX509Svids(call.log, identities, this.#options.clock.nowMs())
+        logX509Svids(call.log, identities, this.#options.clock.nowMs(), { fields: registered })
       yield encoded
     }
   }
@@ -140,33 +144,18 @@ export class WorkloadApi {
       (entry) => spiffeId === '' || entry.spiffeId.toString() === spiffeId,
     )
     if (entries.length === 0) throw this.#options.callers.noIdentity(call, set)
-    const svids = await this.#jwtSvids(call, entries, audience)
+    const svids = await fetchJwtSvids(this.#options.jwtSvids, entries, audience, {
+      log: call.log,
+      fields: registered,
+    })
     this.#options.callers.assertSame(call)
     const nowMs = this.#options.clock.nowMs()
-    for (const given of svids) logJwtSvid(call.log, given, nowMs)
+    for (const given of svids) logJwtSvid(call.log, given, nowMs, registered)
     return jwtSvidsToProto(svids)
   }
 
   #entriesFor(set: SelectorSet): readonly AgentEntry[] {
     return this.#options.cache.matching(set)
-  }
-
-  async #jwtSvids(
-    call: CallContext,
-    entries: readonly AgentEntry[],
-    audience: readonly string[],
-  ): Promise<Parameters<typeof jwtSvidsToProto>[0]> {
-    const { jwtSvids } = this.#options
-    try {
-      return await Promise.all(
-        entries.map(async (entry) => ({ entry, svid: await jwtSvids.fetch(entry, audience) })),
-      )
-    } catch (error) {
-      call.log.error('Could not fetch JWT-SVID', { registered: true, error: messageOf(error) })
-      throw new ApiError('unavailable', messages.jwtSvidUnavailable(messageOf(error)), {
-        cause: error,
-      })
-    }
   }
 
   async #validate(
@@ -190,20 +179,6 @@ function bundlesOf(view: WorkloadView): readonly TrustBundle[] {
   return [view.bundle, ...view.federatedBundles]
 }
 
-function checkSpiffeId({ log }: CallContext, text: string): void {
-  try {
-    SpiffeId.parse(text)
-  } catch (error) {
-    log.error('Invalid requested SPIFFE ID', { spiffe_id: text, error: messageOf(error) })
-    throw invalid(messages.badSpiffeId(messageOf(error)))
-  }
-}
-
-function missing({ log }: CallContext, parameter: 'audience' | 'svid'): ApiError {
-  log.error(`Missing required ${parameter} parameter`)
-  return invalid(parameter === 'audience' ? messages.audienceMissing : messages.svidMissing)
-}
-
 /** Why a token is refused is said in the log as well; the token is not. */
 function logged<T>(log: Logger, validate: () => T): T {
   try {
@@ -212,8 +187,4 @@ function logged<T>(log: Logger, validate: () => T): T {
     log.warn('Failed to validate JWT', { error: messageOf(error) })
     throw error
   }
-}
-
-function invalid(message: string): ApiError {
-  return new ApiError('invalid-argument', message)
 }
