@@ -29,6 +29,18 @@ describe('a server process', () => {
       expect(await server.daemon.stop(signal)).toBe(0)
       expect(performance.now() - started).toBeLessThan(1000)
       expect(server.daemon.output).toContain('msg="Server stopped gracefully"')
+      for (const network of ['tcp', 'unix']) {
+        const lines = server.daemon.output
+          .split('\n')
+          .filter((line) => line.includes(`network=${network} `))
+        expect(lines.map((line) => /msg="([^"]*)"/.exec(line)?.[1])).toEqual([
+          'Starting Server APIs',
+          'Stopping Server APIs',
+          'Attempting graceful stop',
+          'Graceful stop successful',
+          'Server APIs have stopped',
+        ])
+      }
       idle.destroy()
       await waiting
     },

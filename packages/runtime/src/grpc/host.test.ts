@@ -310,8 +310,31 @@ describe('streams', () => {
     expect((await failure(stream.next())).message).toBe(
       'rpc error: code = Unavailable desc = server is stopping',
     )
-    await stopped
+    expect(await stopped).toBe(true)
     expect(host.connectionCount).toBe(0)
+  })
+
+  it('stop lets other calls finish for a while, and says whether all did', async () => {
+    const wakes: (() => void)[] = []
+    const check = async () => {
+      await new Promise<void>((resolve) => wakes.push(resolve))
+      return { status: 1 as const }
+    }
+    const open = async () => {
+      const { channel, host } = await start({ check })
+      const answer = createClient(HealthService, channel).check({ service: '' })
+      answer.catch(() => {})
+      while (wakes.length === 0) await new Promise((resolve) => setImmediate(resolve))
+      return { answer, host, wake: wakes.pop() }
+    }
+    const finishing = await open()
+    const stopped = finishing.host.stop(10_000)
+    finishing.wake?.()
+    expect(await finishing.answer).toEqual({ status: 1 })
+    expect(await stopped).toBe(true)
+    const endless = await open()
+    expect(await endless.host.stop(1)).toBe(false)
+    expect((await failure(endless.answer)).message).toContain('Unavailable')
   })
 
   it('requests of a stream are read as they are asked for, and errors in them end it', async () => {

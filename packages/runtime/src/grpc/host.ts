@@ -147,8 +147,10 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
   /**
    * Stops: no new connections or calls, streams end at once (their callers reconnect elsewhere), other calls get the
    * grace to finish, then connections are cut. A second call waits for the first.
+   *
+   * @returns whether all ended by themselves
    */
-  async stop(graceMs: number): Promise<void> {
+  async stop(graceMs: number): Promise<boolean> {
     if (!this.#isStopping) {
       this.#isStopping = true
       for (const server of this.#servers) server.drain()
@@ -159,8 +161,10 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
     const { clock } = this.#options
     await Promise.race([this.#connections.empty(), sleep(clock, graceMs, done.signal)])
     done.abort()
+    const isEmpty = this.#connections.size === 0
     for (const connection of this.#connections) connection.destroy()
     for (const server of this.#servers) server.destroy()
+    return isEmpty
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@ import type { Peer, TlsPeer } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks } from '@mini-spire/runtime/grpc/call-hooks'
 import { GrpcHost } from '@mini-spire/runtime/grpc/host'
 import type { ServiceBinding } from '@mini-spire/runtime/grpc/service'
-import type { Logger } from '@mini-spire/runtime/log/logger'
+import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import { pemEncode } from '@mini-spire/sdk/x509'
 import type { ServerCall } from '../authorization/caller.ts'
 import { assertPolicies } from '../authorization/policy.ts'
@@ -13,8 +13,8 @@ import type { ServerSvid } from './server-svid.ts'
 /** How long one TCP connection serves before its client is sent for a fresh one, ± 10 %. */
 const maxConnectionAgeMs = 3 * 60_000
 
-/** What calls under way get to finish when the server stops. */
-export const stopGraceMs = 500
+/** What calls under way get to finish when the server stops, as in SPIRE; streams end at once: their callers come again. */
+const stopGraceMs = 10_000
 
 const socketMode = 0o770
 const socketDirectoryMode = 0o750
@@ -58,6 +58,7 @@ export class Endpoints implements ConnectionCutter {
   readonly #options: EndpointsOptions
   readonly #local: GrpcHost<ServerCall>
   readonly #remote: GrpcHost<ServerCall>
+  #address = ''
 
   /** @throws {AuthorizationError} for a method that the policy has no row for */
   constructor(options: EndpointsOptions) {
@@ -99,11 +100,12 @@ export class Endpoints implements ConnectionCutter {
         log.info('PROXY protocol enabled on TCP listener', fields)
       }
       const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+      this.#address = address
       log.info('Starting Server APIs', { network: 'tcp', address })
       log.info('Starting Server APIs', { network: 'unix', address: socketPath })
       return { socketPath, host, port }
     } catch (error) {
-      await this.stop(0)
+      await Promise.all([this.#local.stop(0), this.#remote.stop(0)])
       throw error
     }
   }
@@ -118,10 +120,22 @@ export class Endpoints implements ConnectionCutter {
   }
 
   /** Takes no more calls, and cuts what has not finished in time. */
-  async stop(graceMs: number = stopGraceMs): Promise<void> {
-    this.#options.log.info('Stopping Server APIs')
-    await Promise.all([this.#local.stop(graceMs), this.#remote.stop(graceMs)])
-    this.#options.log.info('Server APIs have stopped')
+  async stop(): Promise<void> {
+    const { socketPath: address } = this.#options
+    await Promise.all([
+      this.#stopHost(this.#remote, { network: 'tcp', address: this.#address }),
+      this.#stopHost(this.#local, { network: 'unix', address }),
+    ])
+  }
+
+  async #stopHost(host: GrpcHost<ServerCall>, fields: LogFields): Promise<void> {
+    const log = this.#options.log.with(fields)
+    log.info('Stopping Server APIs')
+    log.info('Attempting graceful stop')
+    const isGraceful = await host.stop(stopGraceMs)
+    if (isGraceful) log.info('Graceful stop successful')
+    else log.info(`Graceful stop unsuccessful, forced stop after ${stopGraceMs / 1000}s`)
+    log.info('Server APIs have stopped')
   }
 }
 
