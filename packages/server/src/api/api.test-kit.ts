@@ -47,7 +47,11 @@ export class ApiScene implements AsyncDisposable {
       hooks: {
         before: (call) => {
           this.audit = new GatheredAudit()
-          return extendCall(call, { caller: this.caller, audit: this.audit })
+          return extendCall(call, {
+            caller: this.caller,
+            audit: this.audit,
+            addLogFields: () => {},
+          })
         },
         after: () => {},
       },

@@ -1,5 +1,5 @@
-import type { Logger } from '@mini-spire/runtime/log/logger'
-import { SpiffeError } from '@mini-spire/sdk/errors'
+import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
+import { messageOf, SpiffeError } from '@mini-spire/sdk/errors'
 import type { ServerCall } from '../authorization/caller.ts'
 
 type Handler = (call: ServerCall, request: never) => unknown
@@ -54,9 +54,21 @@ async function* streamLogged(
   }
 }
 
-function logFailure(log: Logger, error: unknown): void {
+/** Writes the error line of something that was refused. */
+export function logFailure(log: Logger, error: unknown): void {
   if (!(error instanceof SpiffeError)) return
-  const { message } = error
-  const text = message.charAt(0).toUpperCase() + message.slice(1)
-  log.error(error.kind === 'invalid-argument' ? `Invalid argument: ${message}` : text)
+  const { what, fields } = toldApart(error)
+  if (error.kind === 'invalid-argument') log.error(`Invalid argument: ${what}`, fields)
+  else log.error(what.charAt(0).toUpperCase() + what.slice(1), fields)
+}
+
+/** What failed, which is the message of the line, and why, which is a field: operators search for messages that never vary. */
+function toldApart({ message, cause }: SpiffeError): {
+  readonly what: string
+  readonly fields: LogFields
+} {
+  const error = cause === undefined ? '' : messageOf(cause)
+  const end = `: ${error}`
+  if (error === '' || !message.endsWith(end)) return { what: message, fields: {} }
+  return { what: message.slice(0, -end.length), fields: { error } }
 }

@@ -3,22 +3,13 @@ import type { CallContext, TlsPeer } from '@mini-spire/runtime/grpc/call-context
 import { messageOf } from '@mini-spire/sdk/errors'
 import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { Registry } from '../registry/registry.ts'
+import { AgentDeniedError } from './agent-denied-error.ts'
 import { AuthorizationError } from './authorization-error.ts'
 import type { Authorized, Caller } from './caller.ts'
 import { type AgentCheckState, checkAgent } from './check-agent.ts'
-import { type AgentDenial, agentDenialToProto } from './convert.ts'
 import { executableOf } from './executable-of.ts'
 import type { Grant } from './policy.ts'
 import { builtInPolicy, type PolicyEngine } from './policy-engine.ts'
-
-/** What the log says of an agent that is refused; the agent itself gets a status detail only. */
-const denialTexts: Record<AgentDenial, string> = {
-  AGENT_EXPIRED: 'Agent SVID is expired',
-  AGENT_NOT_ATTESTED: 'Agent is not attested',
-  AGENT_NOT_ACTIVE: 'Agent SVID is not active',
-  AGENT_BANNED: 'Agent is banned',
-  AGENT_MUST_REATTEST: 'Agent must reattest',
-}
 
 /** What decides who is let in. */
 export interface AuthorizeOptions extends AgentCheckState {
@@ -100,8 +91,13 @@ async function authorizeIdentity(
     nowMs: call.clock.nowMs(),
   })
   if (denial) {
-    call.log.error(denialTexts[denial], { caller_id: spiffeId.toString() })
-    throw denied(call, [agentDenialToProto(denial)])
+    const current = options.registry.nodes.find(spiffeId.toString())?.serialNumber
+    const serials = { svid_serial_num: peer.serialNumber, serial_num: current }
+    throw new AgentDeniedError(
+      deniedText(call),
+      denial,
+      denial === 'AGENT_NOT_ACTIVE' ? serials : {},
+    )
   }
   return { caller: { class: 'agent', spiffeId }, as: 'agent', via: 'datastore' }
 }
@@ -146,8 +142,10 @@ function idOf(peer: TlsPeer): SpiffeId | undefined {
   }
 }
 
-function denied(call: CallContext, details: ApiError['details'] = []): ApiError {
-  return new ApiError('permission-denied', `authorization denied for method ${call.method}`, {
-    details,
-  })
+function denied(call: CallContext): ApiError {
+  return new ApiError('permission-denied', deniedText(call))
+}
+
+function deniedText({ method }: CallContext): string {
+  return `authorization denied for method ${method}`
 }

@@ -1,4 +1,5 @@
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
+import type { LogFields } from '@mini-spire/runtime/log/logger'
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { CallAudit } from '../audit/audit-event.ts'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
@@ -45,6 +46,8 @@ export type Caller = LocalCaller | AnonymousCaller | AgentCaller | AdminCaller |
 export interface ServerCall extends CallContext {
   readonly caller: Caller
   readonly audit: CallAudit
+  /** Adds fields to the lines that are logged of the call from now on; audit lines have their own. */
+  addLogFields(fields: LogFields): void
 }
 
 /**

@@ -111,6 +111,7 @@ describe('the first start', () => {
       'Journal loaded',
       'X509 CA prepared',
       'X509 CA activated',
+      'Creating a new CA journal entry',
       'JWT key prepared',
       'JWT key activated',
     ])

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { type Logger, silentLogger } from '@mini-spire/runtime/log/logger'
 import {
   AuthorityStatus,
   type CaJournal,
@@ -20,6 +21,8 @@ export interface JournalReader {
 export interface JournalOptions {
   readonly store: Pick<Store, 'commit'>
   readonly journals: JournalReader
+  /** @default says nothing */
+  readonly log?: Logger
   /** @default a random UUID */
   readonly newId?: () => string
 }
@@ -39,10 +42,12 @@ export class Journal {
   readonly #options: JournalOptions
   #record: CaJournal
   #isSaved = true
+  #isStored: boolean
 
   private constructor(options: JournalOptions, record: CaJournal) {
     this.#options = options
     this.#record = record
+    this.#isStored = !this.isNew
   }
 
   /**
@@ -136,7 +141,9 @@ export class Journal {
 
   async #save(): Promise<void> {
     const value = this.#record
+    const { log = silentLogger } = this.#options
     if (value.activeX509AuthorityId === '') return
+    if (!this.#isStored) log.info('Creating a new CA journal entry')
     const [refusal] = await this.#options.store.commit([
       {
         cause: caCause('ca journal'),
@@ -144,7 +151,10 @@ export class Journal {
       },
     ])
     if (refusal) throw refusal
+    this.#isStored = true
     if (this.#record === value) this.#isSaved = true
+    const fields = { ca_journal_id: value.id, local_authority_id: value.activeX509AuthorityId }
+    log.debug('Successfully stored CA journal entry in datastore', fields)
   }
 }
 

@@ -37,7 +37,7 @@ describe('maintenance of the CA', () => {
     expect(log.lines.filter(({ message }) => message.startsWith('Pruning'))).toEqual([
       {
         message: 'Pruning CA certificate due to expiration',
-        fields: { serial_number: expect.stringMatching(/^\d+$/), expiration },
+        fields: { serial_num: expect.stringMatching(/^\d+$/), expiration },
       },
       {
         message: 'Pruning JWT signing key due to expiration',

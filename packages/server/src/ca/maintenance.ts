@@ -78,7 +78,7 @@ async function pruneBundle({ bundle, clock, log }: CaMaintenanceOptions): Promis
 function logPruned(log: Logger, over: ReturnType<typeof expired>): void {
   for (const { certificate } of over.x509Authorities) {
     const { serialNumber, notAfter } = parseCertificate(certificate)
-    const fields = { serial_number: serialNumber, expiration: notAfter }
+    const fields = { serial_num: serialNumber, expiration: notAfter }
     log.info('Pruning CA certificate due to expiration', fields)
   }
   const logKeys = (what: string, keys: readonly JwtAuthority[]): void => {

@@ -2,6 +2,7 @@ import type { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { PublicKey } from '@mini-spire/sdk/x509'
+import { CaError } from '../ca/ca-error.ts'
 import type { SvidHolder } from '../ca/credential-composers.ts'
 import { signComposedX509Svid } from '../ca/sign-composed-svid.ts'
 import { type SignedX509Svid, signX509Svid, type X509SvidFields } from '../ca/sign-x509-svid.ts'
@@ -86,8 +87,9 @@ function checkId(trustDomain: TrustDomain, spiffeId: SpiffeId): void {
 
 /** What was signed and then found wrong is told of with whose it was. */
 function refusal(failure: string, { holder }: DecidedX509Svid, error: unknown): IssuanceError {
-  const isInvalid = isSpiffeError(error, 'ERR_CERTIFICATE_INVALID')
-  return signingFailed(isInvalid ? `${failure}: invalid ${holder} X509-SVID` : failure, error)
+  if (!isSpiffeError(error, 'ERR_CERTIFICATE_INVALID')) return signingFailed(failure, error)
+  const message = `invalid ${holder} X509-SVID: ${error.message}`
+  return signingFailed(failure, new CaError('ERR_CERTIFICATE_INVALID', message, { cause: error }))
 }
 
 /** Composers make it asynchronous, so they are asked only if there are any. */

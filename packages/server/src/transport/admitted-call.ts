@@ -33,7 +33,9 @@ export class AdmittedCall implements ServerCall {
   readonly #audit: AdmittedCallOptions['audit']
   readonly #call: CallContext
   readonly #logFields: () => LogFields
+  #ownLog: Logger | undefined
   #log: Logger | undefined
+  #told: LogFields | undefined
 
   constructor({ call, authorized, audit, logFields }: AdmittedCallOptions) {
     this.peer = call.peer
@@ -55,13 +57,23 @@ export class AdmittedCall implements ServerCall {
   }
 
   get log(): Logger {
-    this.#log ??= this.#call.log.with(this.#logFields())
+    this.#log ??= this.#told ? this.#bareLog().with(this.#told) : this.#bareLog()
     return this.#log
+  }
+
+  addLogFields(fields: LogFields): void {
+    this.#told = { ...this.#told, ...fields }
+    this.#log = undefined
+  }
+
+  #bareLog(): Logger {
+    this.#ownLog ??= this.#call.log.with(this.#logFields())
+    return this.#ownLog
   }
 
   /** Writes the audit line of the call, now that it has ended, if the server keeps an audit log. */
   writeAudit(outcome: AuditStatus): void {
-    if (this.#audit) writeAudit(this.log.with(this.#audit.fields), this.#audit.row, outcome)
+    if (this.#audit) writeAudit(this.#bareLog().with(this.#audit.fields), this.#audit.row, outcome)
   }
 
   metadata(name: string): readonly string[] {

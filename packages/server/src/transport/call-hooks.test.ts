@@ -5,6 +5,7 @@ import type { CallContext, Peer } from '@mini-spire/runtime/grpc/call-context'
 import { type LogFields, type Logger, silentLogger } from '@mini-spire/runtime/log/logger'
 import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { AgentDeniedError } from '../authorization/agent-denied-error.ts'
 import type { Authorized } from '../authorization/caller.ts'
 import { ServerCallHooks } from './call-hooks.ts'
 
@@ -53,10 +54,10 @@ function hooksWith(authorize: () => Promise<Authorized>, isAuditEnabled = true):
   return new ServerCallHooks({ authorize, count, isAuditEnabled })
 }
 
-const callFrom = (peer: Peer): CallContext =>
+const callFrom = (peer: Peer, path = method): CallContext =>
   createServerCall({
     peer,
-    method,
+    method: path,
     clock: new FakeClock(),
     log: loggerOf(lines),
     metadata: () => [],
@@ -89,6 +90,21 @@ describe('a call that is let in', () => {
     expect(counted).toEqual([`${method} 5`])
   })
 
+  it('has what handlers add in the lines of its log, and not in its audit line', async () => {
+    const hooks = hooksWith(() => Promise.resolve(asAdmin))
+    const call = await hooks.before(callFrom(remote), {})
+    call.log.info('before')
+    call.addLogFields({ spiffe_id: 'x' })
+    call.addLogFields({ entry_id: 'y' })
+    call.log.info('after')
+    hooks.after(call, { code: 0, message: '', durationMs: 1 })
+    expect(lines.map(({ fields: { spiffe_id, entry_id } }) => [spiffe_id, entry_id])).toEqual([
+      [undefined, undefined],
+      ['x', 'y'],
+      [undefined, undefined],
+    ])
+  })
+
   it('over the socket is told of by process instead of address', async () => {
     const caller = { class: 'local', uid: 7, gid: 8, pid: process.pid } as const
     const hooks = hooksWith(() => Promise.resolve({ caller, as: 'local', via: 'transport' }))
@@ -117,7 +133,39 @@ describe('a call that is let in', () => {
   })
 })
 
+describe('a call of what probes ask', () => {
+  it.each([
+    ['/grpc.health.v1.Health/Check', 0, 0],
+    ['/grpc.health.v1.Health/Check', 3, 1],
+    ['/spire.api.server.debug.v1.Debug/GetInfo', 0, 0],
+    ['/spire.api.server.debug.v1.Debug/GetInfo', 13, 1],
+  ])('%s has an audit line only when it fails (%d: %d)', async (path, code, count) => {
+    const caller = { class: 'local', uid: 7, gid: 8, pid: process.pid } as const
+    const hooks = hooksWith(() => Promise.resolve({ caller, as: 'local', via: 'transport' }))
+    const call = await hooks.before(callFrom(local, path), {})
+    hooks.after(call, { code, message: '', durationMs: 1 })
+    expect(lines).toHaveLength(count)
+  })
+})
+
 describe('a call that is not let in', () => {
+  it('as that of an agent says first why, for the log alone', async () => {
+    const serials = { svid_serial_num: '2', serial_num: '1' }
+    const denied = new AgentDeniedError('denied', 'AGENT_NOT_ACTIVE', serials)
+    const hooks = hooksWith(() => Promise.reject(denied))
+    const context = callFrom(remote)
+    await expect(hooks.before(context, {})).rejects.toBe(denied)
+    const caller = { caller_addr: '10.0.0.1:4000', caller_id: String(admin) }
+    const fields = { ...callFields, ...caller, request_id: context.requestId }
+    expect(lines).toEqual([
+      {
+        message: 'Agent SVID is not active',
+        fields: { ...fields, authorized_as: 'nobody', authorized_via: '', ...serials },
+      },
+      { message: 'Failed to authenticate caller', fields: { ...fields, error: 'denied' } },
+    ])
+  })
+
   it.each([
     ['permission-denied', 'Failed to authenticate caller'],
     ['unknown', 'Authorization failure from OPA auth'],

@@ -4,6 +4,7 @@ import { callNames } from '@mini-spire/runtime/log/call-names'
 import type { LogFields } from '@mini-spire/runtime/log/logger'
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import { GatheredAudit } from '../audit/audit-event.ts'
+import { AgentDeniedError } from '../authorization/agent-denied-error.ts'
 import type { Authorized, ServerCall } from '../authorization/caller.ts'
 import { executableOf } from '../authorization/executable-of.ts'
 import { AdmittedCall } from './admitted-call.ts'
@@ -16,6 +17,12 @@ export interface ServerCallHooksOptions {
   readonly count: (method: string, outcome: CallOutcome) => void
   readonly isAuditEnabled: boolean
 }
+
+/** Services that tell how the server is, to probes every few seconds: they have audit lines only when they fail. */
+const unaudited: readonly string[] = [
+  '/grpc.health.v1.Health/',
+  '/spire.api.server.debug.v1.Debug/',
+]
 
 /**
  * What happens around every call of the server, in SPIRE's order: log fields, metrics, authorization; then the handler, which
@@ -44,18 +51,25 @@ export class ServerCallHooks implements CallHooks<ServerCall> {
 
   after(call: CallContext, outcome: CallOutcome): void {
     this.#options.count(call.method, outcome)
-    if (call instanceof AdmittedCall) call.writeAudit(outcome)
+    if (!(call instanceof AdmittedCall)) return
+    const isLookedAt = outcome.code === 0 && unaudited.some((path) => call.method.startsWith(path))
+    if (!isLookedAt) call.writeAudit(outcome)
   }
 
   async #authorize(call: CallContext, request: unknown): Promise<Authorized> {
     try {
       return await this.#options.authorize(call, request)
     } catch (error) {
+      const fields = callFields(call)
+      if (error instanceof AgentDeniedError) {
+        const { message, fields: more } = error.logLine
+        call.log.error(message, { ...fields, authorized_as: 'nobody', authorized_via: '', ...more })
+      }
       const isRefused = isSpiffeError(error) && error.kind === 'permission-denied'
       call.log.error(
         isRefused ? 'Failed to authenticate caller' : 'Authorization failure from OPA auth',
         {
-          ...callFields(call),
+          ...fields,
           error: messageOf(error),
         },
       )

@@ -68,8 +68,10 @@ export function serverServices(
       measureCall(metrics, { key: callKeys.get(method), code, durationMs }),
     isAuditEnabled: config.isAuditLogEnabled,
   })
+  const { log } = options
+  log.info('Logger service configured', { launch_log_level: log.launchLevel })
   const localServices = [
-    loggerService({ control: options.log }),
+    loggerService({ control: log }),
     debugService({
       registry,
       ownBundle: bundle,

@@ -30,6 +30,7 @@ function callAt(clock: FakeClock): ServerCall {
     metadata: () => [],
     caller: { class: 'anonymous', spiffeId: undefined },
     audit: noAudit,
+    addLogFields: () => {},
   }
 }
 

@@ -27,7 +27,9 @@ export async function* serveAttestation(
   const challenges = new Challenges()
   try {
     const evidence = await reader.evidence()
-    call.audit.addFields({ node_attestor_type: evidence.attestationType })
+    const attestorField = { node_attestor_type: evidence.attestationType }
+    call.audit.addFields(attestorField)
+    call.addLogFields(attestorField)
     const outcome = attestation
       .attest(evidence, {
         challenge: (challenge) => challenges.ask(challenge),
@@ -36,7 +38,11 @@ export async function* serveAttestation(
         signal: call.signal,
         cause: causeOf(call, 'agent attestation'),
         log: call.log,
-        onAgentId: (id) => call.audit.addFields({ agent_id: String(id) }),
+        onAgentId: (id) => {
+          const fields = { agent_id: String(id) }
+          call.audit.addFields(fields)
+          call.addLogFields(fields)
+        },
       })
       .finally(() => challenges.close())
     // Whatever becomes of the stream, nobody is left to hear of it but the loop below.
@@ -47,11 +53,7 @@ export async function* serveAttestation(
     }
     const { svid, canReattest } = await outcome
     const address = call.peer.kind === 'tls' ? `${call.peer.address}:${call.peer.port}` : '@'
-    call.log.info('Agent attestation request completed', {
-      address,
-      agent_id: String(svid.spiffeId),
-      node_attestor_type: evidence.attestationType,
-    })
+    call.log.info('Agent attestation request completed', { address })
     const result = { svid: x509SvidToProto(svid), reattestable: canReattest }
     yield { step: { $case: 'result', result } }
   } finally {

@@ -89,13 +89,13 @@ function writeHandlers(
       const agentId = agentIdOf(call, id, trustDomain)
       const aliases = await evictAgent(state, agentId, causeOf(call, 'agent evict'))
       logAliasesGone(call.log, aliases)
-      call.log.info('Agent deleted', { spiffe_id: String(agentId) })
+      call.log.info('Agent deleted')
       return {}
     },
     banAgent: async (call, { id }) => {
       const agentId = agentIdOf(call, id, trustDomain)
       await banAgent(state, agentId, causeOf(call, 'agent ban'))
-      call.log.info('Agent banned', { spiffe_id: String(agentId) })
+      call.log.info('Agent banned')
       return {}
     },
     attestAgent: async function* (call, requests) {
@@ -137,10 +137,13 @@ function writeHandlers(
       await passRateLimit(limit, call, 1, messages.postStatusRateLimit)
       const id = actorOf(call.caller).id
       call.audit.addFields({ spiffe_id: id })
+      call.addLogFields({ spiffe_id: id })
       if (agentVersion !== '' && Buffer.byteLength(agentVersion) <= 255) {
         call.audit.addFields({ agent_version: agentVersion })
       }
       await postStatus(state, id, agentVersion, causeOf(call, 'agent status'))
+      if (agentVersion !== '')
+        call.log.debug('Agent status updated', { agent_version: agentVersion })
       return {}
     },
   }
@@ -148,7 +151,9 @@ function writeHandlers(
 
 function agentIdOf(call: ServerCall, id: SPIFFEID | undefined, trustDomain: TrustDomain): string {
   const agentId = labelled(messages.invalidAgentId, () => agentIdFromProto(trustDomain, id))
-  call.audit.addFields({ spiffe_id: String(agentId) })
+  const fields = { spiffe_id: String(agentId) }
+  call.audit.addFields(fields)
+  call.addLogFields(fields)
   return String(agentId)
 }
 

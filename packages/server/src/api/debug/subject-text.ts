@@ -1,4 +1,8 @@
-import { type NamedAttribute, parseName } from '@mini-spire/runtime/x509/name'
+import {
+  type DistinguishedName,
+  type NamedAttribute,
+  parseName,
+} from '@mini-spire/runtime/x509/name'
 
 /** Names of attributes in a printed subject, in the order of printing: the reverse of the order in certificates. */
 const printed: readonly (readonly [string, NamedAttribute])[] = [
@@ -21,7 +25,11 @@ const printed: readonly (readonly [string, NamedAttribute])[] = [
  * subjectText(certificate.subjectRaw) // 'O=SPIRE,C=US'
  */
 export function subjectText(raw: Uint8Array): string {
-  const { name } = parseName(raw)
+  return nameText(parseName(raw).name)
+}
+
+/** As {@link subjectText}, of a name that has been read. */
+export function nameText(name: DistinguishedName): string {
   const parts = printed.flatMap(([label, attribute]) => {
     const value = name[attribute]
     const values = typeof value === 'string' ? [value] : (value ?? [])

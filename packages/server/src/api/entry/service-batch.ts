@@ -1,3 +1,4 @@
+import type { Logger } from '@mini-spire/runtime/log/logger'
 import type {
   BatchCreateEntryRequest,
   BatchCreateEntryResponse,
@@ -42,8 +43,11 @@ export async function batchCreateEntry(
   const read = entries.map((entry) => readItem(() => newEntryFromProto(trustDomain, entry)))
   const outcomes = await createEntries(state, read.flatMap(valuesOf), causeOf(call, 'entry create'))
   const results = join(read, outcomes, {
-    bad: (error): BatchCreateEntryResponse_Result => notConverted(call, error),
-    good: (outcome) => createResult(call, outcome, outputMask),
+    bad: (error): BatchCreateEntryResponse_Result => notConverted(call.log, error),
+    good: (outcome, { spiffeId }) => {
+      const log = (): Logger => call.log.with({ spiffe_id: String(spiffeId) })
+      return createResult(log, outcome, outputMask)
+    },
   })
   for (const [index, entry] of entries.entries()) {
     addAudit(call, results[index]?.status, () => auditEntry(entry, undefined))
@@ -52,7 +56,7 @@ export async function batchCreateEntry(
 }
 
 function createResult(
-  call: ServerCall,
+  log: () => Logger,
   outcome: CreateOutcome,
   mask: EntryMask | undefined,
 ): BatchCreateEntryResponse_Result {
@@ -65,7 +69,7 @@ function createResult(
     }
     case 'failed': {
       const { error } = outcome
-      const status = itemFailure(call.log, error.kind, entryMessages.createFailed, error)
+      const status = itemFailure(log(), error.kind, entryMessages.createFailed, error)
       return { status, entry: undefined }
     }
     default:
@@ -82,10 +86,12 @@ export async function batchUpdateEntry(
   const read = entries.map((entry) =>
     readItem(() => entryPatchFromProto(trustDomain, entry, inputMask)),
   )
+  const logOf = (id = ''): Logger => call.log.with({ entry_id: id })
   const outcomes = await updateEntries(state, read.flatMap(valuesOf), causeOf(call, 'entry update'))
   const results = join(read, outcomes, {
-    bad: (error): BatchUpdateEntryResponse_Result => notConverted(call, error),
-    good: (outcome) => updateResult(call, outcome, outputMask),
+    bad: (error, index): BatchUpdateEntryResponse_Result =>
+      notConverted(logOf(entries[index]?.id), error),
+    good: (outcome, { id }) => updateResult(() => logOf(id), outcome, outputMask),
   })
   for (const [index, entry] of entries.entries()) {
     addAudit(call, results[index]?.status, () => auditEntry(entry, inputMask))
@@ -94,7 +100,7 @@ export async function batchUpdateEntry(
 }
 
 function updateResult(
-  call: ServerCall,
+  log: () => Logger,
   outcome: ItemOutcome,
   mask: EntryMask | undefined,
 ): BatchUpdateEntryResponse_Result {
@@ -102,7 +108,7 @@ function updateResult(
     return { status: okStatus, entry: writtenEntryToProto(outcome.entry, mask) }
   }
   const { error } = outcome
-  const status = itemFailure(call.log, error.kind, entryMessages.updateFailed, error)
+  const status = itemFailure(log(), error.kind, entryMessages.updateFailed, error)
   return { status, entry: undefined }
 }
 
@@ -155,19 +161,24 @@ function valuesOf<Value>(read: Read<Value>): readonly Value[] {
 function join<Value, Outcome, Result>(
   read: readonly Read<Value>[],
   outcomes: readonly Outcome[],
-  to: { bad(error: SpiffeError): Result; good(outcome: Outcome): Result },
+  to: {
+    bad(error: SpiffeError, index: number): Result
+    good(outcome: Outcome, value: Value): Result
+  },
 ): Result[] {
   let position = 0
-  return read.map((item) =>
-    item.kind === 'error' ? to.bad(item.error) : to.good(outcomes[position++] as Outcome),
+  return read.map((item, index) =>
+    item.kind === 'error'
+      ? to.bad(item.error, index)
+      : to.good(outcomes[position++] as Outcome, item.value),
   )
 }
 
 function notConverted(
-  call: ServerCall,
+  log: Logger,
   error: SpiffeError,
 ): { readonly status: ItemStatus; readonly entry: undefined } {
-  const status = itemFailure(call.log, 'invalid-argument', entryMessages.convertFailed, error)
+  const status = itemFailure(log, 'invalid-argument', entryMessages.convertFailed, error)
   return { status, entry: undefined }
 }
 

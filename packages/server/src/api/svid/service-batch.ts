@@ -1,3 +1,4 @@
+import type { LogFields } from '@mini-spire/runtime/log/logger'
 import type {
   BatchNewX509SVIDResponse_Result,
   NewX509SVIDParams,
@@ -9,7 +10,10 @@ import type { ServerCall } from '../../authorization/caller.ts'
 import type { IssuedX509Svid, X509SvidRequest } from '../../issuance/issued-svid.ts'
 import type { RegistrationEntry } from '../../model/registration-entry.ts'
 import { hashOf } from '../bytes-hash.ts'
+import { itemFailure } from '../failure.ts'
+import { logFailure } from '../log-failures.ts'
 import { x509SvidToProto } from './convert.ts'
+import { logSigned } from './log-signed.ts'
 import { messages } from './messages.ts'
 
 const okStatus: Status = { code: GrpcStatus.OK, message: 'OK' }
@@ -32,12 +36,12 @@ export async function newX509Svids(
   params: readonly NewX509SVIDParams[],
   options: BatchOptions,
 ): Promise<BatchNewX509SVIDResponse_Result[]> {
-  const checked = params.map((item) => checkItem(item, options))
+  const checked = params.map((item) => checkItem(call, item, options))
   const requests = checked.filter((one) => 'entry' in one)
   const issued = (await options.issue(requests)).values()
   const results = checked.map((one) => {
     if (!('entry' in one)) return { status: one, svid: undefined }
-    return resultOf(issued.next().value)
+    return resultOf(call, one.entry, issued.next().value)
   })
   if (call.audit.isEnabled) {
     for (const [index, item] of params.entries()) auditItem(call, item, results[index])
@@ -46,19 +50,31 @@ export async function newX509Svids(
 }
 
 function checkItem(
+  { log }: ServerCall,
   { entryId, csr }: NewX509SVIDParams,
   { findEntry, requester }: BatchOptions,
 ): X509SvidRequest | Status {
-  if (entryId === '') return { code: GrpcStatus.InvalidArgument, message: messages.missingEntryId }
-  if (csr.length === 0) return { code: GrpcStatus.InvalidArgument, message: messages.missingCsr }
+  if (entryId === '') return itemFailure(log, 'invalid-argument', messages.missingEntryId)
+  if (csr.length === 0) return itemFailure(log, 'invalid-argument', messages.missingCsr)
   const entry = findEntry(entryId)
-  if (!entry) return { code: GrpcStatus.NotFound, message: messages.entryNotFound }
+  if (!entry)
+    return itemFailure(log.with({ entry_id: entryId }), 'not-found', messages.entryNotFound)
   return { entry, csr, requester }
 }
 
-function resultOf(outcome: IssuedX509Svid | SpiffeError | undefined) {
+function resultOf(
+  { log }: ServerCall,
+  { id, spiffeId, revisionNumber }: RegistrationEntry,
+  outcome: IssuedX509Svid | SpiffeError | undefined,
+): BatchNewX509SVIDResponse_Result {
   if (outcome === undefined) throw new Error('fewer documents than requests')
-  if (!(outcome instanceof SpiffeError)) return { status: okStatus, svid: x509SvidToProto(outcome) }
+  const named = (): LogFields => ({ entry_id: id, spiffe_id: String(spiffeId) })
+  if (!(outcome instanceof SpiffeError)) {
+    if (log.isEnabled('debug'))
+      logSigned(log, outcome, { ...named(), revision_number: revisionNumber })
+    return { status: okStatus, svid: x509SvidToProto(outcome) }
+  }
+  logFailure(log.with(named()), outcome)
   const status = { code: grpcStatusFromKind(outcome.kind), message: outcome.message }
   return { status, svid: undefined }
 }

@@ -6,7 +6,7 @@ import type {
   NewWITSVIDParams,
 } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
 import { isSpiffeError } from '@mini-spire/sdk/errors'
-import { GrpcStatus, grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
+import { grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { parsePublicKey } from '@mini-spire/sdk/x509'
 import { actorOf, type ServerCall } from '../../authorization/caller.ts'
@@ -14,7 +14,8 @@ import type { Issuer } from '../../issuance/issuer.ts'
 import { type WitConfirmation, witConfirmation } from '../../issuance/wit-confirmation.ts'
 import type { RegistrationEntry } from '../../model/registration-entry.ts'
 import { workloadIdFromProto } from '../convert-spiffe-id.ts'
-import { labelled, okStatus } from '../failure.ts'
+import { type ItemStatus, itemFailure, labelled, okStatus } from '../failure.ts'
+import { logFailure } from '../log-failures.ts'
 import { witSvidToProto } from './convert.ts'
 import { messages } from './messages.ts'
 
@@ -75,11 +76,14 @@ async function newWitSvid(
   item: NewWITSVIDParams,
   { issuer, findEntry }: WitBatchOptions,
 ): Promise<BatchNewWITSVIDResponse_Result> {
-  if (item.entryId === '') return refused(GrpcStatus.InvalidArgument, messages.missingEntryId)
+  const { log } = call
+  if (item.entryId === '')
+    return refused(itemFailure(log, 'invalid-argument', messages.missingEntryId))
   if (item.publicKey.length === 0)
-    return refused(GrpcStatus.InvalidArgument, messages.missingPublicKey)
+    return refused(itemFailure(log, 'invalid-argument', messages.missingPublicKey))
   const entry = findEntry(item.entryId)
-  if (!entry) return refused(GrpcStatus.NotFound, messages.entryNotFound)
+  const named = log.with({ entry_id: item.entryId })
+  if (!entry) return refused(itemFailure(named, 'not-found', messages.entryNotFound))
   try {
     const svid = await issuer.issueWitSvid({
       spiffeId: entry.spiffeId,
@@ -92,7 +96,8 @@ async function newWitSvid(
     return { status: okStatus, svid: witSvidToProto(svid) }
   } catch (error) {
     if (!isSpiffeError(error)) throw error
-    return refused(grpcStatusFromKind(error.kind), error.message)
+    logFailure(named.with({ spiffe_id: String(entry.spiffeId) }), error)
+    return refused({ code: grpcStatusFromKind(error.kind), message: error.message })
   }
 }
 
@@ -106,6 +111,6 @@ function readKey(
   )
 }
 
-function refused(code: number, message: string): BatchNewWITSVIDResponse_Result {
-  return { status: { code, message }, svid: undefined }
+function refused(status: ItemStatus): BatchNewWITSVIDResponse_Result {
+  return { status, svid: undefined }
 }

@@ -1,17 +1,22 @@
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
 import { bindService, type HandlersOf, type ServiceBinding } from '@mini-spire/runtime/grpc/service'
+import type { LogFields } from '@mini-spire/runtime/log/logger'
 import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
+import { parseCsr } from '@mini-spire/runtime/x509/csr'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { actorOf, type ServerCall } from '../../authorization/caller.ts'
+import { instantText } from '../../ca/validity.ts'
 import type { Issuer } from '../../issuance/issuer.ts'
 import type { RegistrationEntry } from '../../model/registration-entry.ts'
 import type { TrustBundle } from '../../model/trust-bundle.ts'
 import { hashOf } from '../bytes-hash.ts'
 import { workloadIdFromProto } from '../convert-spiffe-id.ts'
+import { nameText } from '../debug/subject-text.ts'
 import { labelled } from '../failure.ts'
 import { logFailures } from '../log-failures.ts'
 import { passRateLimit, type RateLimit } from '../rate-limits.ts'
 import { jwtSvidToProto, x509SvidToProto } from './convert.ts'
+import { logSigned, logSignedJwt } from './log-signed.ts'
 import { messages } from './messages.ts'
 import { newX509Svids } from './service-batch.ts'
 import { mintWitSvid, newWitSvids } from './service-wit.ts'
@@ -49,10 +54,10 @@ function mintHandlers(options: SvidServiceOptions): Pick<Handlers, MintMethod> {
         ttlSeconds: request.ttl,
         requester: actorOf(call.caller).id,
       })
-      call.audit.addFields({
-        spiffe_id: String(svid.spiffeId),
-        expires_at: rfc3339(svid.expiresAtSeconds),
-      })
+      const names = { spiffe_id: String(svid.spiffeId), ...askedNames(request.csr) }
+      call.audit.addFields({ ...names, expires_at: instantText(svid.expiresAtSeconds) })
+      call.addLogFields(names)
+      logSigned(call.log, svid)
       return { svid: x509SvidToProto(svid) }
     },
     mintJwtsvid: async (call, request) => {
@@ -65,12 +70,14 @@ function mintHandlers(options: SvidServiceOptions): Pick<Handlers, MintMethod> {
         audience: request.audience.join(','),
         ttl: request.ttl,
       })
+      call.addLogFields({ spiffe_id: String(spiffeId) })
       const svid = await options.issuer.mintJwtSvid({
         spiffeId,
         audience: request.audience,
         ttlSeconds: request.ttl,
         requester: actorOf(call.caller).id,
       })
+      logSignedJwt(call.log, request.audience, svid)
       return { svid: jwtSvidToProto(svid) }
     },
     mintWitsvid: (call, request) => mintWitSvid(options, call, request),
@@ -100,7 +107,9 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
       const entry = options.authorizedEntries(requester).find(request.entryId)
       if (!entry) throw new ApiError('not-found', messages.entryNotFound)
       call.audit.addFields({ spiffe_id: String(entry.spiffeId), ttl: entry.jwtSvidTtlSeconds })
+      call.addLogFields({ spiffe_id: String(entry.spiffeId) })
       const svid = await options.issuer.issueJwtSvid({ entry, audience, requester })
+      logSignedJwt(call.log, audience, svid)
       return { svid: jwtSvidToProto(svid) }
     },
     batchNewWitsvid: async (call, request) => {
@@ -112,7 +121,8 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
       return { results: await newWitSvids(call, request.params, { issuer, findEntry }) }
     },
     newDownstreamX509Ca: async (call, request) => {
-      call.audit.addFields({ csr: hashOf(request.csr) })
+      const trust_domain_id = options.trustDomain.idString
+      call.audit.addFields({ csr: hashOf(request.csr), trust_domain_id })
       await passRateLimit(options.limit, call, 1, messages.downstreamRateLimit)
       if (call.caller.class !== 'downstream') {
         throw new ApiError('internal', messages.notDownstream)
@@ -141,6 +151,9 @@ function jwtDisabled(): ApiError {
   return new ApiError('unimplemented', messages.jwtDisabled)
 }
 
-function rfc3339(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
+/** The names that a signing request asks for, as log and audit print them. */
+function askedNames(csr: Uint8Array): LogFields {
+  const parsed = parseCsr(csr)
+  const { dnsNames } = parsed.parseSubjectAltName()
+  return { dns_name: dnsNames.join(','), subject: nameText(parsed.parseSubject().name) }
 }
