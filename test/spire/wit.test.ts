@@ -1,7 +1,12 @@
 import { createPublicKey, verify } from 'node:crypto'
+import { openUnixChannel } from '@mini-spire/runtime/grpc/channel'
+import { type ClientOf, createClient, GrpcError } from '@mini-spire/runtime/grpc/client'
+import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
+import { GrpcStatus, grpcStatusName } from '@mini-spire/sdk/grpc-status'
 import { describe, expect, it } from 'vitest'
 import { ServerDeployment } from '../kit/deployment.ts'
 import { ours, type Program, Scene } from '../kit/processes.ts'
+import { messageOfRequest, type WitRequest, witRequests } from '../vectors/wit-svid/wit-requests.ts'
 import { isSpireMissing, spire } from './programs.ts'
 
 const flag = 'SPIRE_SERVER_FFLAGS=wit-svid'
@@ -83,3 +88,41 @@ describe.skipIf(isSpireMissing())('a WIT-SVID', () => {
     expect(refused.stderr).toContain('code = Unimplemented desc = WIT functionality is disabled')
   })
 })
+
+describe.skipIf(isSpireMissing())('requests for WIT-SVIDs', () => {
+  it('are answered by SPIRE as the corpus says, which is how ours answers them', async () => {
+    if (!spire) return
+    await using scene = new Scene()
+    const server = await ServerDeployment.start(scene, {
+      program: spire.server,
+      settings: 'ca_ttl = "48h" experimental { feature_flags = ["wit-svid"] }',
+    })
+    using channel = openUnixChannel(server.socket)
+    const client = createClient(SVIDService, channel)
+    const answers: unknown[] = []
+    for (const request of witRequests) answers.push(await answerTo(client, request))
+    expect(answers).toEqual(witRequests.map(expectedOf))
+  })
+})
+
+/** What was answered, as far as the corpus says what is to be answered. */
+async function answerTo(
+  client: ClientOf<typeof SVIDService>,
+  request: WitRequest,
+): Promise<string> {
+  try {
+    const { svid } = await client.mintWitsvid(messageOfRequest(request))
+    const minutes = Math.round(Number((svid?.expiresAt ?? 0n) - (svid?.issuedAt ?? 0n)) / 60)
+    return `${request.title}: ${request.minutes === undefined ? 'accepts' : minutes}`
+  } catch (error) {
+    if (!(error instanceof GrpcError)) throw error
+    const { statusCode, statusMessage } = error
+    if (statusCode !== GrpcStatus.InvalidArgument)
+      return `${request.title}: ${grpcStatusName(statusCode)}`
+    return `${request.title}: ${statusMessage.slice(0, (request.spire ?? request.refusal ?? '').length)}`
+  }
+}
+
+function expectedOf({ title, refusal, minutes, spire: differing }: WitRequest): string {
+  return `${title}: ${differing ?? refusal ?? minutes ?? 'accepts'}`
+}

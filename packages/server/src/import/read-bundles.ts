@@ -35,7 +35,8 @@ export async function* readRelationships(
 }
 
 function bundleOf(trustDomain: TrustDomain, stored: StoredBundle): TrustBundle {
-  for (const { publicKey } of [...stored.jwtKeys, ...stored.witKeys]) parsePublicKey(publicKey)
+  for (const { publicKey } of [...stored.jwtKeys, ...stored.witKeys])
+    parsePublicKey(publicKey).toKeyObject()
   return {
     trustDomain,
     // SPIRE takes several certificates in one element; here each is an authority of its own.

@@ -6,14 +6,14 @@ import type { AuthorityManager } from '../ca/authority-manager.ts'
 import { TestState } from '../ca/ca.test-kit.ts'
 import type { IssuanceRecord } from '../store/store.ts'
 import { Issuer } from './issuer.ts'
-import { witConfirmation } from './wit-confirmation.ts'
+import { readWitKey, witConfirmation } from './wit-confirmation.ts'
 
 const spkiOf = (key: KeyObject): Uint8Array => key.export({ type: 'spki', format: 'der' })
 const workload = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
 const spiffeId = SpiffeId.parse('spiffe://example.org/web')
 const request = {
   spiffeId,
-  confirmation: witConfirmation(spkiOf(workload), 'ES256'),
+  confirmation: witConfirmation(readWitKey(spkiOf(workload)), 'ES256'),
   ttlSeconds: 0,
   entryId: 'entry-1',
   requester: 'spiffe://example.org/spire/agent/x',
@@ -154,7 +154,7 @@ describe('a confirmation is refused', () => {
     ['P-521', 'ES256', 'unsupported signing algorithm for ec-p521 key: ES256'],
     ['ed25519', 'EdDSA', "unsupported key type 'ed25519.PublicKey'"],
   ])('for a key %s with the algorithm "%s"', (kind, algorithm, message) => {
-    expect(() => witConfirmation(spkiOf(keyOf(kind)), algorithm)).toThrow(
+    expect(() => witConfirmation(readWitKey(spkiOf(keyOf(kind))), algorithm)).toThrow(
       expect.objectContaining({ code: 'ERR_WIT_ALGORITHM_REFUSED', message }),
     )
   })
@@ -162,7 +162,12 @@ describe('a confirmation is refused', () => {
 
 it('a confirmation of an RSA key names its modulus and exponent, and nothing of a curve', () => {
   const key = keyOf('rsa')
-  expect(Object.keys(witConfirmation(spkiOf(key), 'PS256'))).toEqual(['kty', 'alg', 'n', 'e'])
+  expect(Object.keys(witConfirmation(readWitKey(spkiOf(key)), 'PS256'))).toEqual([
+    'kty',
+    'alg',
+    'n',
+    'e',
+  ])
 })
 
 function keyOf(kind: string): KeyObject {

@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto'
+import type { JsonWebKey } from 'node:crypto'
 import { type PublicKey, parsePublicKey } from '@mini-spire/sdk/x509'
 import { IssuanceError } from './issuance-error.ts'
 
@@ -14,21 +14,35 @@ const algorithms: Readonly<Record<PublicKey['kind'], readonly string[]>> = {
   ed25519: [],
 }
 
+/** A workload's public key, read. */
+export interface WitKey {
+  readonly kind: PublicKey['kind']
+  readonly jwk: JsonWebKey
+}
+
+/**
+ * Reads a workload's public key, and imports it: a point that is not on its curve is no key.
+ *
+ * @param spki SubjectPublicKeyInfo, DER
+ * @throws {X509Error}
+ */
+export function readWitKey(spki: Uint8Array): WitKey {
+  const key = parsePublicKey(spki)
+  return { kind: key.kind, jwk: key.toKeyObject().export({ format: 'jwk' }) }
+}
+
 /**
  * The confirmation of a key with the algorithm that its holder will sign with [WIT-SVID 3.4].
  *
- * @param spki SubjectPublicKeyInfo, DER, that `parsePublicKey` has read
  * @throws {IssuanceError} `ERR_WIT_ALGORITHM_REFUSED`
  */
-export function witConfirmation(spki: Uint8Array, algorithm: string): WitConfirmation {
-  const { kind } = parsePublicKey(spki)
+export function witConfirmation({ kind, jwk }: WitKey, algorithm: string): WitConfirmation {
   if (kind === 'ed25519') throw refused("unsupported key type 'ed25519.PublicKey'")
   if (!algorithms[kind].includes(algorithm)) {
     const name = kind === 'rsa' ? 'RSA' : kind
     throw refused(`unsupported signing algorithm for ${name} key: ${algorithm}`)
   }
-  const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
-  const { kty = '', crv = '', x = '', y = '', n = '', e = '' } = key.export({ format: 'jwk' })
+  const { kty = '', crv = '', x = '', y = '', n = '', e = '' } = jwk
   return kind === 'rsa' ? { kty, alg: algorithm, n, e } : { kty, crv, alg: algorithm, x, y }
 }
 

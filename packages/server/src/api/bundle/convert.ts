@@ -58,7 +58,8 @@ export function x509AuthoritiesFromProto(
  */
 export function jwtAuthoritiesFromProto(keys: readonly JWTKey[]): readonly JwtAuthority[] {
   return keys.map(({ publicKey, keyId, expiresAt }) => {
-    parsePublicKey(publicKey)
+    // Imported, too: a point that is not on its curve would spoil the bundle for everybody who reads it.
+    parsePublicKey(publicKey).toKeyObject()
     if (keyId === '') throw new ApiError('invalid-argument', bundleMessages.missingKeyId)
     return { publicKey, keyId, expiresAtSeconds: int64FromProto(expiresAt), tainted: false }
   })

@@ -21,6 +21,8 @@ type BundleInput = NonNullable<Parameters<typeof Bundle.fromPartial>[0]>
 const ca = TestCa.create('other.org')
 const asn1 = ca.certificate.raw
 const publicKey = createPublicKey(ca.jwtKey).export({ type: 'spki', format: 'der' })
+const offCurve = Buffer.from(publicKey)
+offCurve[offCurve.length - 1] = (offCurve.at(-1) ?? 0) ^ 1
 const jwtKey = { publicKey, keyId: 'kid', expiresAt: 2_000_000_000n }
 const foreign = (over: BundleInput = {}): BundleInput => ({
   trustDomain: 'other.org',
@@ -97,6 +99,11 @@ describe('the own bundle', () => {
       'failed to convert JWT authority: ',
     ],
     [
+      'a key that is off its curve',
+      { jwtAuthorities: [{ publicKey: offCurve, keyId: 'x' }] },
+      'failed to convert JWT authority: x509: public key is not valid',
+    ],
+    [
       'a key without ID',
       { jwtAuthorities: [{ publicKey, keyId: '' }] },
       'failed to convert JWT authority: missing key ID',
@@ -167,6 +174,11 @@ describe('publishing', () => {
     expect(await failureOf(client.publishJwtAuthority({ jwtAuthority }))).toEqual({
       code: 3,
       message: 'invalid JWT authority: missing key ID',
+    })
+    const spoiled = { ...jwtAuthority, publicKey: offCurve, keyId: 'x' }
+    expect(await failureOf(client.publishJwtAuthority({ jwtAuthority: spoiled }))).toEqual({
+      code: 3,
+      message: 'invalid JWT authority: x509: public key is not valid',
     })
     expect(await failureOf(client.publishWitAuthority({ witAuthority: undefined }))).toEqual({
       code: 12,

@@ -8,10 +8,13 @@ import type {
 import { isSpiffeError } from '@mini-spire/sdk/errors'
 import { grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { parsePublicKey } from '@mini-spire/sdk/x509'
 import { actorOf, type ServerCall } from '../../authorization/caller.ts'
 import type { Issuer } from '../../issuance/issuer.ts'
-import { type WitConfirmation, witConfirmation } from '../../issuance/wit-confirmation.ts'
+import {
+  readWitKey,
+  type WitConfirmation,
+  witConfirmation,
+} from '../../issuance/wit-confirmation.ts'
 import type { RegistrationEntry } from '../../model/registration-entry.ts'
 import { workloadIdFromProto } from '../convert-spiffe-id.ts'
 import { type ItemStatus, itemFailure, labelled, okStatus } from '../failure.ts'
@@ -105,10 +108,8 @@ function readKey(
   unreadable: string,
   request: { readonly publicKey: Uint8Array; readonly signingAlgorithm: string },
 ): WitConfirmation {
-  labelled(unreadable, () => parsePublicKey(request.publicKey))
-  return labelled(messages.invalidAlgorithm, () =>
-    witConfirmation(request.publicKey, request.signingAlgorithm),
-  )
+  const key = labelled(unreadable, () => readWitKey(request.publicKey))
+  return labelled(messages.invalidAlgorithm, () => witConfirmation(key, request.signingAlgorithm))
 }
 
 function refused(status: ItemStatus): BatchNewWITSVIDResponse_Result {

@@ -19,7 +19,7 @@ export function jwtAuthorityFromProto(key: JWTKey): JwtAuthority {
   const { keyId, publicKey, expiresAt, tainted } = key
   readable('failed to parse JWT authorities', () => {
     if (keyId === '') throw new Error('missing key ID')
-    parsePublicKey(publicKey)
+    parsePublicKey(publicKey).toKeyObject()
   })
   return { keyId, publicKey, expiresAtSeconds: Number(expiresAt), tainted }
 }
