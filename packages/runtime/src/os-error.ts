@@ -35,5 +35,7 @@ export function systemText(error: unknown): string {
  * @param path the path as the user wrote it
  */
 export function osErrorText(operation: string, path: string, error: unknown): string {
-  return `${operation} ${path}: ${systemText(error)}`
+  // A directory opens well and cannot be read.
+  const isOpen = error instanceof Error && 'syscall' in error && error.syscall === 'read'
+  return `${operation === 'open' && isOpen ? 'read' : operation} ${path}: ${systemText(error)}`
 }
