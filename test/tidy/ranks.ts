@@ -79,6 +79,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
   server: {
     'config/': 1,
     'model/': 0.9,
+    'packed/': 0.5,
     'audit/': 2,
     'plugins/': 2,
     'store/': 2,

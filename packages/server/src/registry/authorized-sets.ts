@@ -1,24 +1,27 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import { isBanned } from '../model/attested-node.ts'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
+import { isSameSpan } from '../packed/spans.ts'
+import type { EntryLayout } from '../store/format/entry-layout.ts'
 import type { AuthorizedEntries } from './authorized-entries.ts'
 import { type Closure, ClosureCache } from './closure.ts'
 import type { EntryIndexes } from './entry-indexes.ts'
+import type { EntryRow } from './entry-records.ts'
+import type { EntryTable } from './entry-table.ts'
 import { PairIndex } from './multi-map.ts'
 import type { NodeRegistry } from './nodes.ts'
-import type { RecordTable } from './record-table.ts'
-import type { Row } from './row.ts'
 import { SelectorSet } from './set-match.ts'
 import { splitSpiffeId } from './split-spiffe-id.ts'
-
-type EntryRow = Row<RegistrationEntry>
 
 /** The parent path that makes an entry a node alias: it names nodes by their selectors and is itself given to nobody. */
 const aliasParentPath = '/spire/server'
 
+/** The same as records have it: after its length. */
+const encodedAliasParent = Buffer.from(`\r${aliasParentPath}`)
+
 /** What {@link AuthorizedSets} reads. */
 export interface AuthorizedSources {
-  readonly rows: RecordTable<RegistrationEntry>
+  readonly rows: EntryTable
   readonly indexes: EntryIndexes
   readonly nodes: NodeRegistry
   readonly clock: Clock
@@ -63,9 +66,13 @@ export class AuthorizedSets {
     return this.#closures.get({ trustDomain, own, aliases }, nowSeconds).view()
   }
 
-  entryCreated(row: EntryRow): void {
+  /** @param layout of the row's record */
+  entryCreated(row: EntryRow, layout: EntryLayout): void {
+    const isAliasRow = hasAliasParent(layout)
+    // While a store is read nobody has asked yet: then no record need be made an object.
+    if (!isAliasRow && this.#closures.isEmpty) return
     const entry = row.value
-    if (isAlias(entry)) {
+    if (isAliasRow) {
       this.#addAlias(row)
       this.#closures.invalidateNested()
       return
@@ -164,6 +171,11 @@ export class AuthorizedSets {
 
 function isAlias(entry: RegistrationEntry): boolean {
   return entry.parentId.path === aliasParentPath
+}
+
+function hasAliasParent({ bytes, parentPathStart, parentEnd }: EntryLayout): boolean {
+  const { length } = encodedAliasParent
+  return isSameSpan(bytes, parentPathStart, parentEnd, encodedAliasParent, 0, length)
 }
 
 function isSubset(alias: RegistrationEntry, selectors: SelectorSet): boolean {

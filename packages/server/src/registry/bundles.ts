@@ -1,5 +1,6 @@
 import type { TrustBundle } from '../model/trust-bundle.ts'
-import { type PageRequest, RecordTable } from './record-table.ts'
+import { RecordTable } from './record-table.ts'
+import type { PageRequest } from './row-pages.ts'
 
 /** A page of bundles in creation order. */
 export interface BundlePage {

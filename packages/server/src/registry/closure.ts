@@ -1,10 +1,8 @@
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { AuthorizedEntries } from './authorized-entries.ts'
 import type { EntryIndexes } from './entry-indexes.ts'
-import type { RecordTable } from './record-table.ts'
-import type { Row } from './row.ts'
-
-type EntryRow = Row<RegistrationEntry>
+import type { EntryRow } from './entry-records.ts'
+import type { EntryTable } from './entry-table.ts'
 
 /** Rows that all kept sets together may hold; beyond it the sets that were not asked for the longest are dropped. */
 const maxKeptRows = 2_000_000
@@ -14,7 +12,7 @@ const maxKeptClosures = 100_000
 
 /** What {@link ClosureCache} reads. */
 export interface ClosureSources {
-  readonly rows: RecordTable<RegistrationEntry>
+  readonly rows: EntryTable
   readonly indexes: EntryIndexes
   readonly aliasParentPath: string
   /** Further paths to walk when a walked path is itself a node, and until when that holds. */
@@ -40,7 +38,7 @@ export class Closure {
   /** The size that the cache's sum has for it. */
   countedSize = 0
   readonly #own: string | undefined
-  readonly #table: RecordTable<RegistrationEntry>
+  readonly #table: EntryTable
   readonly #nextVersion: () => number
   #rows: Set<EntryRow> | undefined
   #view: AuthorizedEntries | undefined
@@ -48,7 +46,7 @@ export class Closure {
   #isNested = false
   #lineage = 0
 
-  constructor(roots: Roots, table: RecordTable<RegistrationEntry>, nextVersion: () => number) {
+  constructor(roots: Roots, table: EntryTable, nextVersion: () => number) {
     this.trustDomain = roots.trustDomain
     this.paths = roots.own === undefined ? roots.aliases : [roots.own, ...roots.aliases]
     this.key = keyOf(roots)
@@ -186,6 +184,11 @@ export class ClosureCache {
     }
     this.#makeRoom(closure)
     return closure
+  }
+
+  /** Whether no set is kept, so that no change touches any. */
+  get isEmpty(): boolean {
+    return this.#byRoots.size === 0
   }
 
   /**

@@ -2,16 +2,24 @@ import type { Clock } from '@mini-spire/runtime/clock'
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { Selector } from '../model/selector.ts'
+import { asBuffer } from '../store/format/binary-reader.ts'
+import { BinaryWriter } from '../store/format/binary-writer.ts'
+import { EntryLayout } from '../store/format/entry-layout.ts'
+import { writeRecord } from '../store/format/record-codec.ts'
+import type { AppliedChange } from '../store/store.ts'
 import type { AuthorizedEntries } from './authorized-entries.ts'
 import { AuthorizedSets } from './authorized-sets.ts'
-import { EntryCompactor } from './compact-entry.ts'
 import { type EntryFilter, entryPredicate } from './entry-filter.ts'
 import { EntryIndexes } from './entry-indexes.ts'
+import type { EntryRow } from './entry-records.ts'
+import { EntryTable } from './entry-table.ts'
 import type { NodeRegistry } from './nodes.ts'
-import { type PageRequest, RecordTable } from './record-table.ts'
-import type { Row } from './row.ts'
+import type { PageRequest } from './row-pages.ts'
 import { SelectorSet } from './set-match.ts'
 import { splitSpiffeId } from './split-spiffe-id.ts'
+
+/** A committed change of an entry. */
+export type EntryChange = Extract<AppliedChange, { readonly kind: 'entry' }>
 
 /** A filtered page of entries. */
 export interface ListEntriesRequest extends PageRequest {
@@ -26,9 +34,12 @@ export interface EntryPage {
 
 /** The registration entries: every question is answered from memory, the latest commit included. */
 export class EntryRegistry {
-  readonly #table = new RecordTable<RegistrationEntry>('entries')
-  readonly #indexes = new EntryIndexes()
-  readonly #compactor = new EntryCompactor()
+  readonly #table = new EntryTable()
+  readonly #indexes = new EntryIndexes(this.#table)
+  /** Of the record that comes, and of the one that goes. */
+  readonly #layout = new EntryLayout()
+  readonly #oldLayout = new EntryLayout()
+  readonly #writer = new BinaryWriter()
   readonly #authorized: AuthorizedSets
 
   constructor(nodes: NodeRegistry, clock: Clock) {
@@ -45,12 +56,12 @@ export class EntryRegistry {
   }
 
   find(id: string): RegistrationEntry | undefined {
-    return this.#table.find(id)
+    return this.#table.row(id)?.value
   }
 
   /** Every entry, in creation order. */
-  values(): Iterable<RegistrationEntry> {
-    return this.#table.values()
+  *values(): Generator<RegistrationEntry, void> {
+    for (const row of this.#table.pages.rows()) yield row.value
   }
 
   /** The first entry with the same SPIFFE ID, parent ID and set of selectors, whatever else differs. */
@@ -82,7 +93,7 @@ export class EntryRegistry {
   }
 
   count(filter: EntryFilter = {}): number {
-    return this.#table.count(entryPredicate(filter), this.#indexes.candidates(filter))
+    return this.#table.pages.count(entryPredicate(filter), this.#indexes.candidates(filter))
   }
 
   /**
@@ -94,7 +105,7 @@ export class EntryRegistry {
   list(request: ListEntriesRequest = {}): EntryPage {
     const filter = request.filter ?? {}
     const candidates = this.#indexes.candidates(filter)
-    const page = this.#table.page(request, entryPredicate(filter), candidates)
+    const page = this.#table.pages.page(request, entryPredicate(filter), candidates)
     return { entries: page.items, nextPageToken: page.nextPageToken }
   }
 
@@ -119,34 +130,47 @@ export class EntryRegistry {
   }
 
   /** For the registry: applies one committed change. */
-  apply(id: string, value: RegistrationEntry | undefined, ordinal: number, epoch: string): void {
-    this.#table.setEpoch(epoch)
-    const row = this.#table.row(id)
-    if (value !== undefined && row?.ordinal === ordinal) {
-      this.#update(row, value)
+  apply(change: EntryChange): void {
+    this.#table.pages.setEpoch(change.position.epoch)
+    const encoded = change.encoded ?? (change.value && this.#encode(change.value))
+    if (encoded === undefined) {
+      const row = this.#table.row(change.key)
+      if (row !== undefined) this.#delete(row)
+      return
+    }
+    const layout = this.#layout.read(asBuffer(encoded), 0, encoded.length)
+    const row = this.#table.rowOf(layout)
+    if (row?.ordinal === change.createdRevision) {
+      this.#update(row, layout)
       return
     }
     if (row !== undefined) this.#delete(row)
-    if (value !== undefined) this.#insert(value, ordinal)
+    this.#insert(layout, change.createdRevision)
   }
 
-  #update(row: Row<RegistrationEntry>, value: RegistrationEntry): void {
+  #encode(value: RegistrationEntry): Uint8Array {
+    this.#writer.reset()
+    writeRecord(this.#writer, 'entry', value)
+    return this.#writer.view()
+  }
+
+  #update(row: EntryRow, layout: EntryLayout): void {
     const before = row.value
-    this.#indexes.delete(row, before)
-    row.value = this.#compactor.compact(value)
-    this.#indexes.add(row)
+    this.#indexes.delete(row, this.#table.layoutOf(row, this.#oldLayout))
+    this.#table.update(row, layout)
+    this.#indexes.add(row, layout)
     this.#authorized.entryUpdated(row, before)
   }
 
-  #delete(row: Row<RegistrationEntry>): void {
-    this.#indexes.delete(row, row.value)
-    this.#table.delete(row.value.id)
+  #delete(row: EntryRow): void {
+    this.#indexes.delete(row, this.#table.layoutOf(row, this.#oldLayout))
+    this.#table.delete(row)
     this.#authorized.entryDeleted(row)
   }
 
-  #insert(value: RegistrationEntry, ordinal: number): void {
-    const row = this.#table.insert(value.id, this.#compactor.compact(value), ordinal)
-    this.#indexes.add(row)
-    this.#authorized.entryCreated(row)
+  #insert(layout: EntryLayout, ordinal: number): void {
+    const row = this.#table.insert(layout, ordinal)
+    this.#indexes.add(row, layout)
+    this.#authorized.entryCreated(row, layout)
   }
 }

@@ -1,46 +1,74 @@
 import type { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { Selector } from '../model/selector.ts'
+import { isSameSpan } from '../packed/spans.ts'
+import type { EntryLayout } from '../store/format/entry-layout.ts'
 import type { EntryFilter } from './entry-filter.ts'
-import { MultiMap, PairIndex } from './multi-map.ts'
-import type { Candidates } from './record-table.ts'
+import type { EntryRow } from './entry-records.ts'
+import type { EntryTable } from './entry-table.ts'
+import { MultiMap } from './multi-map.ts'
 import type { Row } from './row.ts'
-
-type EntryRow = Row<RegistrationEntry>
+import type { Candidates } from './row-pages.ts'
+import { SpanIndex } from './span-index.ts'
 
 /** Entries that expire are kept by the hour in which they do. */
 const expiryBucketSeconds = 3600
 
 /** Rows of entries by everything that is asked for: parent, SPIFFE ID, selector, federated trust domain, hint, expiry. */
 export class EntryIndexes {
-  readonly #byParent = new PairIndex<RegistrationEntry>()
-  readonly #bySpiffeId = new PairIndex<RegistrationEntry>()
-  readonly #bySelector = new PairIndex<RegistrationEntry>()
+  readonly #byParent: SpanIndex
+  readonly #bySpiffeId: SpanIndex
+  readonly #bySelector: SpanIndex
   readonly #byFederated = new MultiMap<string, RegistrationEntry>()
   readonly #byHint = new MultiMap<string, RegistrationEntry>()
   readonly #byExpiry = new MultiMap<number, RegistrationEntry>()
   readonly #downstream = new Set<EntryRow>()
 
-  add(row: EntryRow): void {
-    const entry = row.value
-    this.#byParent.add(entry.parentId.trustDomain.name, entry.parentId.path, row)
-    this.#bySpiffeId.add(entry.spiffeId.trustDomain.name, entry.spiffeId.path, row)
-    for (const { type, value } of entry.selectors) this.#bySelector.add(type, value, row)
-    for (const { name } of entry.federatesWith) this.#byFederated.add(name, row)
-    if (entry.hint !== '') this.#byHint.add(entry.hint, row)
-    if (entry.downstream) this.#downstream.add(row)
-    if (entry.expiresAtSeconds !== 0) this.#byExpiry.add(bucketOf(entry), row)
+  constructor(table: EntryTable) {
+    this.#byParent = new SpanIndex((row, bytes, start, end) => {
+      const { bytes: own, parentStart, parentEnd } = table.layoutOf(row)
+      return isSameSpan(own, parentStart, parentEnd, bytes, start, end)
+    })
+    this.#bySpiffeId = new SpanIndex((row, bytes, start, end) => {
+      const { bytes: own, spiffeIdStart, spiffeIdEnd } = table.layoutOf(row)
+      return isSameSpan(own, spiffeIdStart, spiffeIdEnd, bytes, start, end)
+    })
+    this.#bySelector = new SpanIndex((row, bytes, start, end) => {
+      const { bytes: own, selectors } = table.layoutOf(row)
+      return selectors.some((at, index) =>
+        isSameSpan(own, at, selectors[index + 1] ?? at, bytes, start, end),
+      )
+    })
   }
 
-  /** Takes the row out of every index that has it under this entry's values. */
-  delete(row: EntryRow, entry: RegistrationEntry): void {
-    this.#byParent.delete(entry.parentId.trustDomain.name, entry.parentId.path, row)
-    this.#bySpiffeId.delete(entry.spiffeId.trustDomain.name, entry.spiffeId.path, row)
-    for (const { type, value } of entry.selectors) this.#bySelector.delete(type, value, row)
-    for (const { name } of entry.federatesWith) this.#byFederated.delete(name, row)
-    if (entry.hint !== '') this.#byHint.delete(entry.hint, row)
-    if (entry.downstream) this.#downstream.delete(row)
-    if (entry.expiresAtSeconds !== 0) this.#byExpiry.delete(bucketOf(entry), row)
+  /** @param layout of the row's record */
+  add(row: EntryRow, layout: EntryLayout): void {
+    const { bytes, selectors } = layout
+    this.#byParent.add(bytes, layout.parentStart, layout.parentEnd, row)
+    this.#bySpiffeId.add(bytes, layout.spiffeIdStart, layout.spiffeIdEnd, row)
+    for (let index = 0; index + 1 < selectors.length; index++) {
+      this.#bySelector.add(bytes, selectors[index] ?? 0, selectors[index + 1] ?? 0, row)
+    }
+    if (layout.isDownstream) this.#downstream.add(row)
+    if (layout.expiresAtSeconds !== 0) this.#byExpiry.add(bucketOf(layout), row)
+    if (layout.hasHint) this.#byHint.add(row.value.hint, row)
+    if (!layout.isFederated) return
+    for (const { name } of row.value.federatesWith) this.#byFederated.add(name, row)
+  }
+
+  /** Takes the row out of every index; its record must still be the one that it was added with. */
+  delete(row: EntryRow, layout: EntryLayout): void {
+    const { bytes, selectors } = layout
+    this.#byParent.delete(bytes, layout.parentStart, layout.parentEnd, row)
+    this.#bySpiffeId.delete(bytes, layout.spiffeIdStart, layout.spiffeIdEnd, row)
+    for (let index = 0; index + 1 < selectors.length; index++) {
+      this.#bySelector.delete(bytes, selectors[index] ?? 0, selectors[index + 1] ?? 0, row)
+    }
+    if (layout.isDownstream) this.#downstream.delete(row)
+    if (layout.expiresAtSeconds !== 0) this.#byExpiry.delete(bucketOf(layout), row)
+    if (layout.hasHint) this.#byHint.delete(row.value.hint, row)
+    if (!layout.isFederated) return
+    for (const { name } of row.value.federatesWith) this.#byFederated.delete(name, row)
   }
 
   hasChildren(trustDomain: string, path: string): boolean {
@@ -60,7 +88,7 @@ export class EntryIndexes {
     spiffeId: SpiffeId,
     parentId: SpiffeId,
     selectors: readonly Selector[],
-  ): Iterable<EntryRow> {
+  ): Iterable<Row<RegistrationEntry>> {
     const lists = [
       pairCandidates(this.#bySpiffeId, spiffeId),
       pairCandidates(this.#byParent, parentId),
@@ -91,7 +119,7 @@ export class EntryIndexes {
   }
 
   /** Rows whose entries expired before this instant. */
-  *expiredBefore(seconds: number): Generator<EntryRow, void> {
+  *expiredBefore(seconds: number): Generator<Row<RegistrationEntry>, void> {
     const last = Math.floor(seconds / expiryBucketSeconds)
     for (const bucket of this.#byExpiry.keys()) {
       if (bucket > last) continue
@@ -109,14 +137,11 @@ export class EntryIndexes {
   }
 }
 
-function bucketOf(entry: RegistrationEntry): number {
+function bucketOf(entry: { readonly expiresAtSeconds: number }): number {
   return Math.floor(entry.expiresAtSeconds / expiryBucketSeconds)
 }
 
-function pairCandidates(
-  index: PairIndex<RegistrationEntry>,
-  id: SpiffeId,
-): Candidates<RegistrationEntry> {
+function pairCandidates(index: SpanIndex, id: SpiffeId): Candidates<RegistrationEntry> {
   const { trustDomain, path } = id
   return {
     size: index.sizeOf(trustDomain.name, path),

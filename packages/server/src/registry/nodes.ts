@@ -1,6 +1,7 @@
 import type { AttestedNode } from '../model/attested-node.ts'
 import { isBanned } from '../model/attested-node.ts'
-import { type PageRequest, RecordTable } from './record-table.ts'
+import { RecordTable } from './record-table.ts'
+import type { PageRequest } from './row-pages.ts'
 import { type SelectorMatch, SelectorSet } from './set-match.ts'
 
 /** Which attested nodes are wanted: all conditions that are given must hold. */

@@ -50,12 +50,13 @@ export class Registry {
   }
 
   #apply(change: AppliedChange): void {
+    if (change.kind === 'entry') {
+      this.entries.apply(change)
+      return
+    }
     const { key, createdRevision } = change
     const { epoch } = change.position
     switch (change.kind) {
-      case 'entry':
-        this.entries.apply(key, change.value, createdRevision, epoch)
-        break
       case 'node':
         this.nodes.apply(key, change.value, createdRevision, epoch)
         this.entries.nodeChanged(key)

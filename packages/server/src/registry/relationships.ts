@@ -1,5 +1,6 @@
 import type { FederationRelationship } from '../model/federation-relationship.ts'
-import { type Page, type PageRequest, RecordTable } from './record-table.ts'
+import { RecordTable } from './record-table.ts'
+import type { Page, PageRequest } from './row-pages.ts'
 
 /** The federation relationships that operators made at run time, by trust domain name. */
 export class RelationshipRegistry {

@@ -89,11 +89,11 @@ export class RecordedState {
   readonly #records = new Map<string, unknown>()
 
   readonly listener = (changes: readonly AppliedChange[]): void => {
-    for (const change of changes) {
-      this.changes.push(change)
-      const name = `${change.kind} ${change.key}`
-      if (change.value === undefined) this.#records.delete(name)
-      else this.#records.set(name, change.value)
+    for (const { kind, key, value, position, createdRevision } of changes) {
+      this.changes.push({ kind, key, value, position, createdRevision } as AppliedChange)
+      const name = `${kind} ${key}`
+      if (value === undefined) this.#records.delete(name)
+      else this.#records.set(name, value)
     }
   }
 

@@ -107,6 +107,8 @@ export type AppliedChange = {
     readonly kind: Kind
     readonly key: string
     readonly value: Records[Kind] | undefined
+    /** The record's canonical encoding, where it is at hand. Good until the listener returns. */
+    readonly encoded?: Uint8Array | undefined
     readonly position: Position
     /** Revision of the change that created the record: its place in creation order, the same for all its changes. */
     readonly createdRevision: number

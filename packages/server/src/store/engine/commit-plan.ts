@@ -169,7 +169,8 @@ export class CommitPlan {
     })
     const position = { epoch: this.#options.epoch, revision }
     const value = mutation.op === 'put' ? mutation.value : undefined
-    this.#applied.push({ kind, key, value, position, createdRevision } as AppliedChange)
+    const applied = { kind, key, value, encoded: bytes, position, createdRevision }
+    this.#applied.push(applied as AppliedChange)
   }
 
   /** A record that this very plan creates is taken out of it; only one that is stored is removed. */

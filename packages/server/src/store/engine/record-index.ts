@@ -1,3 +1,9 @@
+import { ByteHeap } from '../../packed/byte-heap.ts'
+import { KeyTable } from '../../packed/key-table.ts'
+import { isSameSpan } from '../../packed/spans.ts'
+import { BinaryWriter } from '../format/binary-writer.ts'
+import { hashLength } from '../format/hash.ts'
+import { numberOfKind } from '../format/record-codec.ts'
 import type { RecordKind } from '../store.ts'
 
 /** What the store itself remembers of a record. */
@@ -7,28 +13,108 @@ export interface RecordSlot {
   readonly hash: string
 }
 
-/** Which records there are, with their hashes: what expectations are checked against. Some 140 bytes a record. */
+/** Kind and key of a record as records and changes have them: the kind's number, then the key with its length. */
+export interface KeySpan {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+}
+
+const revisionBytes = 6
+const keyOffset = revisionBytes + hashLength
+
+/**
+ * Which records there are, with their hashes: what expectations are checked against. Some 110 bytes a record, outside the
+ * collected heap: creation revision, hash, kind and key.
+ */
 export class RecordIndex {
-  readonly #slots: { readonly [Kind in RecordKind]: Map<string, RecordSlot> } = {
-    entry: new Map(),
-    node: new Map(),
-    bundle: new Map(),
-    'join-token': new Map(),
-    'ca-journal': new Map(),
-    'federation-relationship': new Map(),
-    'used-token': new Map(),
-  }
+  readonly #heap = new ByteHeap((from, to, bytes, start, end) => {
+    const place = this.#table.find(bytes, start + keyOffset, end)
+    if (this.#table.at(place) !== from) throw new Error('a slot has moved that no record has')
+    this.#table.put(place, to)
+  })
+  readonly #table = new KeyTable<number>((position, bytes, start, end) => {
+    const heap = this.#heap
+    const own = heap.startOf(position) + keyOffset
+    return isSameSpan(heap.bytesOf(position), own, heap.endOf(position), bytes, start, end)
+  })
+  readonly #key = new BinaryWriter()
 
   get size(): number {
-    return Object.values(this.#slots).reduce((sum, slots) => sum + slots.size, 0)
+    return this.#table.size
   }
 
   get(kind: RecordKind, key: string): RecordSlot | undefined {
-    return this.#slots[kind].get(key)
+    const { bytes, start, end } = this.spanOf(kind, key)
+    const position = this.#table.get(bytes, start, end)
+    if (position === undefined) return undefined
+    const slot = this.#heap.bytesOf(position)
+    const at = this.#heap.startOf(position)
+    return {
+      createdRevision: slot.readUIntBE(at, revisionBytes),
+      hash: slot.toString('latin1', at + revisionBytes, at + keyOffset),
+    }
   }
 
   set(kind: RecordKind, key: string, slot: RecordSlot | undefined): void {
-    if (slot === undefined) this.#slots[kind].delete(key)
-    else this.#slots[kind].set(key, slot)
+    const span = this.spanOf(kind, key)
+    if (slot === undefined) this.delete(span)
+    else this.put(span, slot.createdRevision, Buffer.from(slot.hash, 'latin1'), 0)
   }
+
+  /** Remembers a record: its hash is in other bytes, from a place on. */
+  put(key: KeySpan, createdRevision: number, hash: Uint8Array, hashStart: number): void {
+    const place = this.#table.find(key.bytes, key.start, key.end)
+    const position = place < 0 ? this.#add(key) : (this.#table.at(place) ?? 0)
+    if (place < 0) this.#table.put(place, position)
+    const slot = this.#heap.bytesOf(position)
+    const at = this.#heap.startOf(position)
+    slot.writeUIntBE(createdRevision, at, revisionBytes)
+    for (let index = 0; index < hashLength; index++) {
+      slot[at + revisionBytes + index] = hash[hashStart + index] ?? 0
+    }
+  }
+
+  delete(key: KeySpan): void {
+    const place = this.#table.find(key.bytes, key.start, key.end)
+    const position = place < 0 ? undefined : this.#table.at(place)
+    if (position === undefined) return
+    this.#table.delete(place)
+    this.#heap.free(position)
+  }
+
+  /** Whether there is a record of this key that was created then and has this hash. */
+  has(key: KeySpan, createdRevision: number, hash: string): boolean {
+    const position = this.#table.get(key.bytes, key.start, key.end)
+    if (position === undefined) return false
+    const slot = this.#heap.bytesOf(position)
+    const at = this.#heap.startOf(position)
+    if (slot.readUIntBE(at, revisionBytes) !== createdRevision) return false
+    return isHashAt(slot, at + revisionBytes, hash)
+  }
+
+  /** Kind and key as bytes; good until the next call. */
+  spanOf(kind: RecordKind, key: string): KeySpan {
+    this.#key.reset()
+    this.#key.byte(numberOfKind(kind))
+    this.#key.string(key)
+    return { bytes: this.#key.view(), start: 0, end: this.#key.length }
+  }
+
+  /** Makes room for a slot: its key is there, the rest follows. */
+  #add({ bytes, start, end }: KeySpan): number {
+    const position = this.#heap.reserve(keyOffset + end - start)
+    const slot = this.#heap.bytesOf(position)
+    const at = this.#heap.startOf(position) + keyOffset - start
+    for (let index = start; index < end; index++) slot[at + index] = bytes[index] ?? 0
+    return position
+  }
+}
+
+/** Whether bytes have a hash from a place on. */
+export function isHashAt(bytes: Uint8Array, start: number, hash: string): boolean {
+  for (let index = 0; index < hashLength; index++) {
+    if (bytes[start + index] !== hash.charCodeAt(index)) return false
+  }
+  return true
 }

@@ -1,5 +1,7 @@
-import { BinaryReader } from '../format/binary-reader.ts'
+import type { RegistrationEntry } from '../../model/registration-entry.ts'
+import { asBuffer, BinaryReader } from '../format/binary-reader.ts'
 import { readChangeLink } from '../format/change-codec.ts'
+import { EntryLayout } from '../format/entry-layout.ts'
 import { sha256 } from '../format/hash.ts'
 import { IdReader } from '../format/id-codec.ts'
 import { kindOfNumber, readRecord, recordKeyOf } from '../format/record-codec.ts'
@@ -7,7 +9,8 @@ import type { AppliedChange, Position, RecordKind, Records } from '../store.ts'
 import { StoreError } from '../store-error.ts'
 import type { Backend, LogSegment, StoredRecord } from './backend.ts'
 import { emptyHead, type Head } from './head.ts'
-import { RecordIndex } from './record-index.ts'
+import { LinkLayout } from './link-layout.ts'
+import { isHashAt, type KeySpan, RecordIndex } from './record-index.ts'
 
 /** What a store holds after its log has been replayed. */
 export interface Replayed {
@@ -48,12 +51,15 @@ class LogReplay {
   /** Records that changed after the known head, by kind and key, with the revision of their last change. */
   readonly changed = new Map<string, AppliedChange>()
   readonly #epoch: string
+  readonly #epochBytes: Buffer
+  readonly #link = new LinkLayout()
   /** The known head and the acknowledged one: both must be part of the log. */
   readonly #anchors: readonly [known: Head, acknowledged: Head]
   #head: Head = emptyHead
 
   constructor(epoch: string, anchors: readonly [known: Head, acknowledged: Head]) {
     this.#epoch = epoch
+    this.#epochBytes = Buffer.from(epoch)
     this.#anchors = anchors
   }
 
@@ -61,40 +67,51 @@ class LogReplay {
     return this.#head
   }
 
+  /** @throws {StoreError} `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
   read(segment: LogSegment): void {
     if (segment.firstRevision !== this.#head.revision + 1) {
       const missing = this.#head.revision + 1
       throw corrupt(`change ${missing} is missing: the next one found is ${segment.firstRevision}`)
     }
-    const frames = new BinaryReader(segment.bytes)
-    while (!frames.isAtEnd) this.#readChange(frames.raw(frames.unsigned()))
+    const bytes = asBuffer(segment.bytes)
+    const frames = new BinaryReader(bytes)
+    while (!frames.isAtEnd) {
+      const length = frames.unsigned()
+      const start = frames.offset
+      frames.skipRaw(length)
+      this.#readChange(bytes, start, frames.offset)
+    }
   }
 
-  #readChange(bytes: Buffer): void {
+  #readChange(bytes: Buffer, start: number, end: number): void {
     const revision = this.#head.revision + 1
-    const link = readChangeLink(new BinaryReader(bytes))
-    if (link.epoch !== this.#epoch) throw corrupt(`change ${revision} is of another history`)
+    const link = this.#link
+    link.read(bytes, start, end)
+    if (!link.isOf(this.#epochBytes)) throw corrupt(`change ${revision} is of another history`)
     if (link.revision !== revision) {
       throw corrupt(`change ${revision} is missing: the next one found is ${link.revision}`)
     }
-    if (link.previous !== this.#head.hash) {
+    if (!isHashAt(bytes, link.previousStart, this.#head.hash)) {
       throw corrupt(`change ${revision} does not follow from change ${revision - 1}`)
     }
-    const { kind, key, createdRevision, after } = link
-    const slot = after === undefined ? undefined : { createdRevision, hash: after }
-    this.index.set(kind, key, slot)
-    this.#head = { revision, hash: sha256(bytes) }
+    if (link.afterStart === undefined) this.index.delete(link.key)
+    else this.index.put(link.key, link.createdRevision, bytes, link.afterStart)
+    this.#head = { revision, hash: sha256(bytes.subarray(start, end)) }
     for (const anchor of this.#anchors) {
       if (anchor.revision === revision && anchor.hash !== this.#head.hash) {
         throw corrupt(`change ${revision} is not the one that was acknowledged`)
       }
     }
-    const [{ revision: known }] = this.#anchors
-    if (known > 0 && revision > known) {
-      const position = { epoch: this.#epoch, revision }
-      const change = { kind, key, value: undefined, position, createdRevision } as AppliedChange
-      this.changed.set(`${kind}\n${key}`, change)
+    if (this.#anchors[0].revision > 0 && revision > this.#anchors[0].revision) {
+      this.#rememberChanged(bytes.subarray(start, end))
     }
+  }
+
+  #rememberChanged(bytes: Buffer): void {
+    const { revision, kind, key, createdRevision } = readChangeLink(new BinaryReader(bytes))
+    const position = { epoch: this.#epoch, revision }
+    const change = { kind, key, value: undefined, position, createdRevision } as AppliedChange
+    this.changed.set(`${kind}\n${key}`, change)
   }
 
   finish(): void {
@@ -123,10 +140,38 @@ async function replayRecords(options: ReplayOptions, log: LogReplay): Promise<vo
   if (removed.length > 0) options.listener(removed)
 }
 
+/** What a record begins with: version and kind. The key of an entry follows. */
+const recordHeadBytes = 2
+
+/** A stored entry as a change. Its key and the object are made when they are asked for. */
+class StoredEntry {
+  readonly kind = 'entry'
+  readonly encoded: Uint8Array
+  readonly position: Position
+  readonly createdRevision: number
+  readonly #ids: IdReader
+
+  constructor(record: StoredRecord, position: Position, ids: IdReader) {
+    this.encoded = record.bytes
+    this.createdRevision = record.createdRevision
+    this.position = position
+    this.#ids = ids
+  }
+
+  get key(): string {
+    return new BinaryReader(this.encoded, recordHeadBytes).string()
+  }
+
+  get value(): RegistrationEntry {
+    return readRecord('entry', this.encoded, this.#ids)
+  }
+}
+
 class RecordReplay {
   readonly #options: ReplayOptions
   readonly #log: LogReplay
   readonly #ids = new IdReader()
+  readonly #layout = new EntryLayout()
   /** Of every record that is not known to have changed later: one object for all. */
   readonly #position: Position
 
@@ -139,24 +184,51 @@ class RecordReplay {
   /** The record as a change, undefined when it is known already. */
   read(record: StoredRecord): AppliedChange | undefined {
     const kind = kindOfNumber(record.kind)
+    return kind === 'entry' ? this.#readEntry(record) : this.#readOther(kind, record)
+  }
+
+  /** An entry is checked and not made an object: most are not asked for soon. */
+  #readEntry(record: StoredRecord): AppliedChange | undefined {
+    const layout = this.#locate(record)
+    // Records begin with their version, which changes do not have.
+    const key = { bytes: layout.bytes, start: layout.idStart - 1, end: layout.idEnd }
+    this.#prove(key, 'entry', record)
+    const change = new StoredEntry(record, this.#position, this.#ids)
+    if (this.#log.changed.size === 0 && this.#options.known.revision === 0) return change
+    const changed = this.#log.changed.get(`entry\n${change.key}`)
+    return changed && ({ ...changed, value: change.value, encoded: record.bytes } as AppliedChange)
+  }
+
+  #readOther(kind: RecordKind, record: StoredRecord): AppliedChange | undefined {
     const value = this.#decode(kind, record)
     const key = recordKeyOf(kind, value)
-    const slot = this.#log.index.get(kind, key)
-    if (slot?.createdRevision !== record.createdRevision || slot.hash !== sha256(record.bytes)) {
-      throw corrupt(`${kind} created by change ${record.createdRevision} is not what the log says`)
-    }
+    this.#prove(this.#log.index.spanOf(kind, key), kind, record)
     const { changed } = this.#log
-    // Without a known head nothing is known to have changed, and most stores are opened once.
-    const change = changed.size === 0 ? undefined : changed.get(`${kind}\n${key}`)
+    const change = changed.get(`${kind}\n${key}`)
     if (this.#options.known.revision > 0 && change === undefined) return undefined
     const position = change?.position ?? this.#position
-    const { createdRevision } = slot
+    const { createdRevision } = record
     return { kind, key, value, position, createdRevision } as AppliedChange
   }
 
+  #prove(key: KeySpan, kind: RecordKind, { createdRevision, bytes }: StoredRecord): void {
+    if (this.#log.index.has(key, createdRevision, sha256(bytes))) return
+    throw corrupt(`${kind} created by change ${createdRevision} is not what the log says`)
+  }
+
+  #locate(record: StoredRecord): EntryLayout {
+    return this.#readable('entry', record, () =>
+      this.#layout.read(asBuffer(record.bytes), 0, record.bytes.length),
+    )
+  }
+
   #decode<Kind extends RecordKind>(kind: Kind, record: StoredRecord): Records[Kind] {
+    return this.#readable(kind, record, () => readRecord(kind, record.bytes, this.#ids))
+  }
+
+  #readable<Result>(kind: RecordKind, record: StoredRecord, read: () => Result): Result {
     try {
-      return readRecord(kind, record.bytes, this.#ids)
+      return read()
     } catch (cause) {
       if (cause instanceof StoreError && cause.code === 'ERR_STORE_VERSION') throw cause
       throw corrupt(`${kind} created by change ${record.createdRevision} cannot be read`, cause)

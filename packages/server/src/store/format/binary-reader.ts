@@ -6,11 +6,17 @@ export class BinaryReader {
   #offset: number
   #end: number
 
-  constructor(bytes: Uint8Array) {
-    const isBuffer = bytes instanceof Buffer
-    this.#bytes = isBuffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.#offset = 0
-    this.#end = bytes.length
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+    this.#bytes = asBuffer(bytes)
+    this.#offset = start
+    this.#end = end
+  }
+
+  /** Reads other bytes from now on: cheaper than another reader. */
+  reset(bytes: Buffer, start: number, end: number): void {
+    this.#bytes = bytes
+    this.#offset = start
+    this.#end = end
   }
 
   get offset(): number {
@@ -72,9 +78,14 @@ export class BinaryReader {
     return this.#bytes.toString('latin1', start, this.#offset)
   }
 
-  /** Passes over a string or bytes. */
+  /** Passes over a string or bytes, with their number. */
   skip(): void {
     this.#skip(this.unsigned())
+  }
+
+  /** Passes over so many bytes. */
+  skipRaw(length: number): void {
+    this.#skip(length)
   }
 
   #skip(length: number): number {
@@ -83,6 +94,12 @@ export class BinaryReader {
     this.#offset = start + length
     return start
   }
+}
+
+/** The same bytes as a buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  if (bytes instanceof Buffer) return bytes
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function corrupt(what: string): StoreError {

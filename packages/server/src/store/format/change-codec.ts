@@ -67,13 +67,7 @@ export function writeChange(writer: BinaryWriter, change: ChangeFields): void {
  * @throws {StoreError} `ERR_STORE_VERSION` or `ERR_STORE_CORRUPT`
  */
 export function readChangeLink(reader: BinaryReader): ChangeLink {
-  const version = reader.byte()
-  if (version !== changeVersion) {
-    throw new StoreError(
-      'ERR_STORE_VERSION',
-      `changes of format ${version} are from a newer version`,
-    )
-  }
+  readChangeVersion(reader)
   return {
     epoch: reader.string(),
     revision: reader.unsigned(),
@@ -83,6 +77,17 @@ export function readChangeLink(reader: BinaryReader): ChangeLink {
     createdRevision: reader.unsigned(),
     after: readHash(reader),
   }
+}
+
+/**
+ * Reads what every change begins with.
+ *
+ * @throws {StoreError} `ERR_STORE_VERSION` or `ERR_STORE_CORRUPT`
+ */
+export function readChangeVersion(reader: BinaryReader): void {
+  const version = reader.byte()
+  if (version === changeVersion) return
+  throw new StoreError('ERR_STORE_VERSION', `changes of format ${version} are from a newer version`)
 }
 
 /**

@@ -3,7 +3,14 @@ import type { BinaryReader } from './binary-reader.ts'
 import type { BinaryWriter } from './binary-writer.ts'
 import { type IdReader, readList, writeId, writeSelectors, writeStrings } from './id-codec.ts'
 
-const flag = { admin: 1, downstream: 2, storeSvid: 4, disableX509SvidPrefetch: 8, includeJti: 16 }
+/** Bits of the byte that says what an entry is. */
+export const entryFlag = {
+  admin: 1,
+  downstream: 2,
+  storeSvid: 4,
+  disableX509SvidPrefetch: 8,
+  includeJti: 16,
+} as const
 
 /** Writes an entry's fields in the order of docs/store-format.md. */
 export function writeEntry(writer: BinaryWriter, entry: RegistrationEntry): void {
@@ -12,11 +19,11 @@ export function writeEntry(writer: BinaryWriter, entry: RegistrationEntry): void
   writeId(writer, entry.parentId)
   writeSelectors(writer, entry.selectors)
   writer.byte(
-    (entry.admin ? flag.admin : 0) +
-      (entry.downstream ? flag.downstream : 0) +
-      (entry.storeSvid ? flag.storeSvid : 0) +
-      (entry.disableX509SvidPrefetch ? flag.disableX509SvidPrefetch : 0) +
-      (entry.jwtSvidIncludeJti ? flag.includeJti : 0),
+    (entry.admin ? entryFlag.admin : 0) +
+      (entry.downstream ? entryFlag.downstream : 0) +
+      (entry.storeSvid ? entryFlag.storeSvid : 0) +
+      (entry.disableX509SvidPrefetch ? entryFlag.disableX509SvidPrefetch : 0) +
+      (entry.jwtSvidIncludeJti ? entryFlag.includeJti : 0),
   )
   writer.signed(entry.x509SvidTtlSeconds)
   writer.signed(entry.jwtSvidTtlSeconds)
@@ -52,15 +59,15 @@ export function readEntry(reader: BinaryReader, ids: IdReader): RegistrationEntr
     x509SvidTtlSeconds,
     jwtSvidTtlSeconds,
     federatesWith,
-    admin: (flags & flag.admin) !== 0,
-    downstream: (flags & flag.downstream) !== 0,
+    admin: (flags & entryFlag.admin) !== 0,
+    downstream: (flags & entryFlag.downstream) !== 0,
     expiresAtSeconds,
     dnsNames,
     revisionNumber,
-    storeSvid: (flags & flag.storeSvid) !== 0,
+    storeSvid: (flags & entryFlag.storeSvid) !== 0,
     hint,
     createdAtSeconds,
-    disableX509SvidPrefetch: (flags & flag.disableX509SvidPrefetch) !== 0,
-    jwtSvidIncludeJti: (flags & flag.includeJti) !== 0,
+    disableX509SvidPrefetch: (flags & entryFlag.disableX509SvidPrefetch) !== 0,
+    jwtSvidIncludeJti: (flags & entryFlag.includeJti) !== 0,
   }
 }

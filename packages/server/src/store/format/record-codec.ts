@@ -111,6 +111,18 @@ export function readRecord<Kind extends RecordKind>(
   ids: IdReader,
 ): Records[Kind] {
   const reader = new BinaryReader(bytes)
+  readRecordHead(reader, kind)
+  const value = codecs[kind].read(reader, ids)
+  reader.end()
+  return value
+}
+
+/**
+ * Reads what every record begins with: version and kind.
+ *
+ * @throws {StoreError} `ERR_STORE_VERSION` or `ERR_STORE_CORRUPT`
+ */
+export function readRecordHead(reader: BinaryReader, kind: RecordKind): void {
   const version = reader.byte()
   if (version !== recordVersion) {
     throw new StoreError(
@@ -118,11 +130,6 @@ export function readRecord<Kind extends RecordKind>(
       `records of format ${version} are from a newer version`,
     )
   }
-  const codec = codecs[kind]
-  if (reader.byte() !== codec.number) {
-    throw new StoreError('ERR_STORE_CORRUPT', `stored ${kind} says it is of another kind`)
-  }
-  const value = codec.read(reader, ids)
-  reader.end()
-  return value
+  if (reader.byte() === codecs[kind].number) return
+  throw new StoreError('ERR_STORE_CORRUPT', `stored ${kind} says it is of another kind`)
 }
