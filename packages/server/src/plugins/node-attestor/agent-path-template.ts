@@ -1,45 +1,39 @@
 import { messageOf } from '@mini-spire/sdk/errors'
 import { checkPath, SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { templateFunctions } from './agent-path-template/template-functions.ts'
-import {
-  type Command,
-  type Operand,
-  type Pipeline,
-  parseTemplate,
-  type TemplateNode,
-} from './agent-path-template/template-syntax.ts'
-import {
-  printValue,
-  TemplateStruct,
-  type TemplateValue,
-} from './agent-path-template/template-value.ts'
+import { loadFunctions, templateFunctionNames } from './agent-path-template/template-functions.ts'
+import { runTemplate } from './agent-path-template/template-run.ts'
+import { type ParsedTemplate, parseTemplate } from './agent-path-template/template-syntax.ts'
+import type { TemplateStruct } from './agent-path-template/template-value.ts'
 
 /**
- * A template for the path of an agent's ID, in the language of Go's `text/template`: literal text, fields, literals,
- * pipelines, and the functions of `templateFunctions`. A field or key that is missing is an error, never an empty string.
+ * A template for the path of an agent's ID, in the language of Go's `text/template` with the functions of sprig that SPIRE
+ * allows. A field or key that is missing is an error, never an empty string. Methods of Go's types are not known.
  *
  * @example
- * AgentPathTemplate.parse('/{{ .PluginName }}/{{ .Fingerprint }}').agentId(trustDomain, data)
+ * await AgentPathTemplate.parse('/{{ .PluginName }}/{{ .Fingerprint }}').agentId(trustDomain, data)
  */
 export class AgentPathTemplate {
   readonly #source: string
-  readonly #nodes: readonly TemplateNode[]
+  readonly #parsed: ParsedTemplate
 
-  private constructor(source: string, nodes: readonly TemplateNode[]) {
+  private constructor(source: string, parsed: ParsedTemplate) {
     this.#source = source
-    this.#nodes = nodes
+    this.#parsed = parsed
   }
 
-  /** @throws {Error} for text that is not a template, or that uses what is not supported */
+  /** @throws {Error} for text that is not a template, or that uses what is not there */
   static parse(source: string): AgentPathTemplate {
-    return new AgentPathTemplate(source, parseTemplate(source))
+    return new AgentPathTemplate(source, parseTemplate(source, templateFunctionNames))
   }
 
-  /** Fills the template in. */
-  execute(data: TemplateStruct): string {
-    return this.#nodes
-      .map((node) => (typeof node === 'string' ? node : printValue(this.#run(node, data))))
-      .join('')
+  /**
+   * Fills the template in.
+   *
+   * @throws {Error} where something is missing or of the wrong type, or the result grows without end
+   */
+  async execute(data: TemplateStruct): Promise<string> {
+    const functions = await loadFunctions(this.#source)
+    return runTemplate({ source: this.#source, parsed: this.#parsed, functions }, data)
   }
 
   /**
@@ -47,8 +41,8 @@ export class AgentPathTemplate {
    *
    * @throws {Error} when the result is not a path by the rules of SPIFFE IDs
    */
-  agentId(trustDomain: TrustDomain, data: TemplateStruct): SpiffeId {
-    const suffix = this.execute(data)
+  async agentId(trustDomain: TrustDomain, data: TemplateStruct): Promise<SpiffeId> {
+    const suffix = await this.execute(data)
     try {
       checkPath(suffix)
     } catch (cause) {
@@ -57,68 +51,5 @@ export class AgentPathTemplate {
       })
     }
     return SpiffeId.fromPath(trustDomain, `/spire/agent${suffix}`)
-  }
-
-  #run(pipeline: Pipeline, data: TemplateStruct): TemplateValue {
-    let value: TemplateValue | undefined
-    for (const command of pipeline) value = this.#call(command, value, data)
-    return value ?? ''
-  }
-
-  #call(command: Command, last: TemplateValue | undefined, data: TemplateStruct): TemplateValue {
-    const args = command.operands.map((operand) => this.#value(operand, data))
-    if (last !== undefined) args.push(last)
-    const { call } = command
-    if (!call) return args[0] ?? ''
-    const body = templateFunctions.get(call.name)
-    if (!body) throw new Error(`function "${call.name}" not defined`)
-    try {
-      return body(args)
-    } catch (cause) {
-      throw this.#error(call.offset, call.name, `error calling ${call.name}: ${messageOf(cause)}`)
-    }
-  }
-
-  #value(operand: Operand, data: TemplateStruct): TemplateValue {
-    switch (operand.kind) {
-      case 'literal':
-        return operand.value
-      case 'pipeline':
-        return this.#run(operand.pipeline, data)
-      case 'fields': {
-        let value: TemplateValue = operand.base ? this.#run(operand.base, data) : data
-        for (const name of operand.names) value = this.#field(value, name, operand)
-        return value
-      }
-    }
-  }
-
-  #field(
-    value: TemplateValue,
-    name: string,
-    operand: { readonly offset: number; readonly text: string },
-  ): TemplateValue {
-    if (value instanceof TemplateStruct) {
-      const field = value.fields.get(name)
-      if (field !== undefined) return field
-      const text = `can't evaluate field ${name} in type ${value.typeName}`
-      throw this.#error(operand.offset, operand.text, text)
-    }
-    if (value instanceof Map) {
-      const found = value.get(name)
-      if (found !== undefined) return found
-      throw this.#error(operand.offset, operand.text, `map has no entry for key "${name}"`)
-    }
-    const type = Array.isArray(value) ? '[]string' : typeof value
-    throw this.#error(operand.offset, operand.text, `can't evaluate field ${name} in type ${type}`)
-  }
-
-  #error(offset: number, where: string, what: string): Error {
-    const before = this.#source.slice(0, offset).split('\n')
-    const column = before.at(-1)?.length ?? 0
-    const short = where.length > 20 ? `${where.slice(0, 20)}...` : where
-    return new Error(
-      `template: agent-path:${before.length}:${column}: executing "agent-path" at <${short}>: ${what}`,
-    )
   }
 }

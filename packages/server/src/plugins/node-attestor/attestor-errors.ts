@@ -39,3 +39,12 @@ export function wrapping<T>(
     throw wrap(`${what}: ${messageOf(cause)}`, cause)
   }
 }
+
+/** Waits, and gives what goes wrong its place: {@link failed} with `<what>: <why>`. */
+export async function failing<T>(what: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    throw failed(`${what}: ${messageOf(cause)}`, cause)
+  }
+}

@@ -9,7 +9,6 @@ import { readAzureMsiConfig } from './azure-msi/azure-msi-config.ts'
 import { GcpIitAttestor } from './gcp-iit/gcp-iit.ts'
 import { readGcpIitConfig } from './gcp-iit/gcp-iit-config.ts'
 import { HttpChallengeAttestor } from './http-challenge/http-challenge.ts'
-import { readHttpChallengeConfig } from './http-challenge/http-challenge-config.ts'
 import { K8sPsatAttestor } from './k8s-psat/k8s-psat.ts'
 import { readK8sPsatConfig } from './k8s-psat/k8s-psat-config.ts'
 import type { NodeAttestor } from './node-attestor.ts'
@@ -78,10 +77,12 @@ async function createGcpIit(
   })
 }
 
+/** Loaded when it is configured: the patterns of its configuration are read by a library that few need. */
 async function createHttpChallenge(
   data: Node | undefined,
   { trustDomain, clock, environment }: AttestorSurroundings,
 ): Promise<NodeAttestor> {
+  const { readHttpChallengeConfig } = await import('./http-challenge/http-challenge-config.ts')
   const http = new HttpClient({ environment, clock })
   return new HttpChallengeAttestor({ ...readHttpChallengeConfig(data), trustDomain, http })
 }

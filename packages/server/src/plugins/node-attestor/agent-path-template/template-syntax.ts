@@ -1,191 +1,181 @@
-import { templateFunctions } from './template-functions.ts'
+import { splitTemplate, type TemplatePart, type Token } from './template-lexer.ts'
+import { literalOf } from './template-literal.ts'
+import { type Pipeline, PipelineReader } from './template-pipeline.ts'
 
-/** One part of a command: a value or what makes one. `offset` is where it stands in the template. */
-export type Operand =
-  | { readonly kind: 'literal'; readonly value: string | number | boolean }
+/** Text, a value to be printed, or a structure of more of them. */
+export type TemplateNode =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'print'; readonly pipeline: Pipeline }
   | {
-      readonly kind: 'fields'
-      readonly base: Pipeline | undefined
-      readonly names: readonly string[]
-      readonly offset: number
-      readonly text: string
+      readonly kind: 'if' | 'with' | 'range'
+      readonly pipeline: Pipeline
+      readonly body: readonly TemplateNode[]
+      readonly otherwise: readonly TemplateNode[]
     }
-  | { readonly kind: 'pipeline'; readonly pipeline: Pipeline }
+  | { readonly kind: 'break' | 'continue' }
+  | {
+      readonly kind: 'template'
+      readonly name: string
+      readonly pipeline: Pipeline | undefined
+    }
 
-/** A function with its arguments, or a single operand. */
-export interface Command {
-  readonly call: { readonly name: string; readonly offset: number } | undefined
-  readonly operands: readonly Operand[]
+/** A template and the ones that it defines, by name. */
+export interface ParsedTemplate {
+  readonly nodes: readonly TemplateNode[]
+  readonly defined: ReadonlyMap<string, readonly TemplateNode[]>
 }
 
-/** Commands, each fed with the value of the one before it as its last argument. */
-export type Pipeline = readonly Command[]
-
-export type TemplateNode = string | Pipeline
-
-/** What a template may have at most; a longer one is a mistake. */
-const maxTokens = 1000
-
-interface Token {
-  readonly text: string
-  readonly offset: number
-  readonly afterSpace: boolean
-}
-
-const tokenPattern =
-  /(\s+)|("(?:[^"\\\n]|\\.)*"|`[^`]*`|\.[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_]*|[+-]?\d+|[.()|])/y
+const maxDepth = 100
 
 /**
- * Splits a template into literal text and pipelines. Control structures, variables and functions that are not known are
- * refused here, when the configuration is read, not when an agent comes.
+ * Parses a template. Variables and functions that are not known are refused here, when the configuration is read, not when
+ * an agent comes.
  *
+ * @param functions the names of functions there are
  * @throws {Error} saying what is not understood
  */
-export function parseTemplate(source: string): readonly TemplateNode[] {
-  const nodes: TemplateNode[] = []
-  let rest = 0
-  let trimNext = false
-  for (;;) {
-    const open = source.indexOf('{{', rest)
-    const trimsBefore = open >= 0 && /^-\s/.test(source.slice(open + 2, open + 4))
-    let text = source.slice(rest, open < 0 ? undefined : open)
-    if (trimNext) text = text.trimStart()
-    if (trimsBefore) text = text.trimEnd()
-    if (text !== '') nodes.push(text)
-    if (open < 0) return nodes
-    const start = open + (trimsBefore ? 3 : 2)
-    const action = readAction(source, start)
-    trimNext = action.trimsAfter
-    rest = action.end
-    if (action.pipeline) nodes.push(action.pipeline)
-  }
+export function parseTemplate(source: string, functions: ReadonlySet<string>): ParsedTemplate {
+  return new TemplateParser(splitTemplate(source), functions).parse()
 }
 
-function readAction(source: string, start: number) {
-  const comment = /^\s*\/\*[\s\S]*?\*\/\s*?( -)?\}\}/.exec(source.slice(start))
-  if (comment) {
-    return {
-      pipeline: undefined,
-      end: start + comment[0].length,
-      trimsAfter: comment[1] !== undefined,
-    }
-  }
-  const { tokens, end, trimsAfter } = tokenize(source, start)
-  const parser = new Parser(tokens)
-  return { pipeline: parser.pipeline(undefined), end, trimsAfter }
-}
-
-function tokenize(source: string, start: number) {
-  const tokens: Token[] = []
-  let afterSpace = true
-  for (let at = start; ; ) {
-    if (tokens.length > maxTokens) throw new Error('template is too long')
-    const close = /^(\s-)?\}\}/.exec(source.slice(at, at + 4))
-    if (close) return { tokens, end: at + close[0].length, trimsAfter: close[1] !== undefined }
-    tokenPattern.lastIndex = at
-    const match = tokenPattern.exec(source)
-    if (!match) throw new Error(at >= source.length ? 'unclosed action' : 'unexpected character')
-    if (match[2] !== undefined) tokens.push({ text: match[2], offset: at, afterSpace })
-    afterSpace = match[1] !== undefined
-    at += match[0].length
-  }
-}
-
-class Parser {
-  readonly #tokens: readonly Token[]
+class TemplateParser {
+  readonly #parts: readonly TemplatePart[]
+  readonly #functions: ReadonlySet<string>
+  readonly #defined = new Map<string, readonly TemplateNode[]>()
+  readonly #asked = new Set<string>()
   #next = 0
+  #variables: string[] = ['$']
+  #loops = 0
+  #depth = 0
 
-  constructor(tokens: readonly Token[]) {
-    this.#tokens = tokens
+  constructor(parts: readonly TemplatePart[], functions: ReadonlySet<string>) {
+    this.#parts = parts
+    this.#functions = functions
   }
 
-  pipeline(end: ')' | undefined): Pipeline {
-    const commands: Command[] = [this.#command()]
-    for (;;) {
-      const token = this.#tokens[this.#next++]
-      if (token?.text === end) return commands
-      if (token?.text !== '|') throw new Error('unexpected end of action')
-      const command = this.#command()
-      if (!command.call) throw new Error('non executable command in pipeline')
-      commands.push(command)
+  parse(): ParsedTemplate {
+    const { nodes, end } = this.#list()
+    if (end) throw new Error(`unexpected {{${end.word}}}`)
+    for (const name of this.#asked) {
+      if (!this.#defined.has(name)) throw new Error(`template "${name}" not defined`)
     }
+    return { nodes, defined: this.#defined }
   }
 
-  #command(): Command {
-    let call: Command['call']
-    const operands: Operand[] = []
+  /** Nodes up to `end` or `else`, which is returned with what follows it. */
+  #list(): {
+    readonly nodes: TemplateNode[]
+    readonly end?: { readonly word: string; readonly rest: readonly Token[] }
+  } {
+    if (++this.#depth > maxDepth) throw new Error('template is nested too deep')
+    const nodes: TemplateNode[] = []
     for (;;) {
-      const token = this.#tokens[this.#next]
-      if (!token || token.text === '|' || token.text === ')') break
-      if (/^[A-Za-z_]/.test(token.text) && token.text !== 'true' && token.text !== 'false') {
-        if (!templateFunctions.has(token.text)) {
-          throw new Error(`function "${token.text}" not defined`)
-        }
-        this.#next++
-        if (call || operands.length > 0) {
-          operands.push({
-            kind: 'pipeline',
-            pipeline: [{ call: { name: token.text, offset: token.offset }, operands: [] }],
-          })
-        } else call = { name: token.text, offset: token.offset }
+      const part = this.#parts[this.#next++]
+      if (part === undefined) break
+      if (typeof part === 'string') {
+        nodes.push({ kind: 'text', text: part })
         continue
       }
-      operands.push(this.#operand())
+      const [first, ...rest] = part
+      const word = first?.text ?? ''
+      if (word === 'end' || word === 'else') {
+        this.#depth--
+        return { nodes, end: { word, rest } }
+      }
+      const node = this.#action(word, part)
+      if (node) nodes.push(node)
     }
-    if (!call && operands.length !== 1) throw new Error('missing value for command')
-    return { call, operands }
+    this.#depth--
+    return { nodes }
   }
 
-  #operand(): Operand {
-    const token = this.#tokens[this.#next++]
-    if (!token) throw new Error('unexpected end of action')
-    if (token.text === '(') {
-      const pipeline = this.pipeline(')')
-      const names = this.#fieldNames()
-      if (names.length === 0) return { kind: 'pipeline', pipeline }
-      return { kind: 'fields', base: pipeline, names, offset: token.offset, text: '(...)' }
+  #action(word: string, tokens: readonly Token[]): TemplateNode | undefined {
+    const rest = tokens.slice(1)
+    switch (word) {
+      case 'if':
+      case 'with':
+      case 'range':
+        return this.#control(word, rest)
+      case 'break':
+      case 'continue':
+        if (this.#loops === 0) throw new Error(`{{${word}}} outside {{range}}`)
+        if (rest.length > 0) throw new Error(`unexpected "${rest[0]?.text}" in {{${word}}}`)
+        return { kind: word }
+      case 'define':
+        this.#define(nameOf(rest, word, 1), false)
+        return undefined
+      case 'block': {
+        const name = nameOf(rest, word)
+        const pipeline = this.#pipeline(rest.slice(1))
+        this.#define(name, true)
+        return { kind: 'template', name, pipeline }
+      }
+      case 'template': {
+        const name = nameOf(rest, word)
+        this.#asked.add(name)
+        const given = rest.slice(1)
+        return {
+          kind: 'template',
+          name,
+          pipeline: given.length > 0 ? this.#pipeline(given) : undefined,
+        }
+      }
+      default:
+        return { kind: 'print', pipeline: this.#pipeline(tokens) }
     }
-    if (token.text === '.') {
-      return { kind: 'fields', base: undefined, names: [], offset: token.offset, text: '.' }
-    }
-    if (token.text.startsWith('.')) return this.#fields(token)
-    return { kind: 'literal', value: literalOf(token.text) }
   }
 
-  #fields(first: Token): Operand {
-    const second = this.#tokens[this.#next]
-    const more = this.#fieldNames()
-    const names = [first.text.slice(1), ...more]
-    return {
-      kind: 'fields',
-      base: undefined,
-      names,
-      offset: more.length > 0 ? (second?.offset ?? first.offset) : first.offset,
-      text: `.${names.join('.')}`,
-    }
+  #control(kind: 'if' | 'with' | 'range', tokens: readonly Token[]): TemplateNode {
+    const known = this.#variables.length
+    const pipeline = this.#pipeline(tokens, kind === 'range' ? 2 : 1)
+    if (kind === 'range') this.#loops++
+    const { nodes: body, end } = this.#list()
+    if (kind === 'range') this.#loops--
+    if (!end) throw new Error('unexpected EOF')
+    const otherwise = end.word === 'else' ? this.#otherwise(kind, end.rest) : []
+    if (end.word === 'end') requireNothing(end.rest)
+    this.#variables.length = known
+    return { kind, pipeline, body, otherwise }
   }
 
-  #fieldNames(): readonly string[] {
-    const names: string[] = []
-    for (;;) {
-      const token = this.#tokens[this.#next]
-      if (!token || token.afterSpace || !/^\.[A-Za-z_]/.test(token.text)) return names
-      names.push(token.text.slice(1))
-      this.#next++
+  #otherwise(kind: string, rest: readonly Token[]): readonly TemplateNode[] {
+    const [first, ...condition] = rest
+    // `{{else if}}` is an `if` in the else of the first, and both have one end.
+    if (kind !== 'range' && first?.text === kind) {
+      return [this.#control(kind as 'if' | 'with', condition)]
     }
+    requireNothing(rest)
+    const { nodes, end } = this.#list()
+    if (end?.word !== 'end') throw new Error('expected end; found {{else}}')
+    return nodes
+  }
+
+  #define(name: string, isBlock: boolean): void {
+    const [variables, loops] = [this.#variables, this.#loops]
+    if (!isBlock && this.#depth !== 1) throw new Error('unexpected {{define}}')
+    this.#variables = ['$']
+    this.#loops = 0
+    const { nodes, end } = this.#list()
+    if (end?.word !== 'end') throw new Error(`unexpected end of template "${name}"`)
+    this.#variables = variables
+    this.#loops = loops
+    if (!(isBlock && this.#defined.has(name))) this.#defined.set(name, nodes)
+  }
+
+  #pipeline(tokens: readonly Token[], maxVariables = 1): Pipeline {
+    const reader = new PipelineReader(tokens, this.#functions, this.#variables)
+    return reader.read(maxVariables)
   }
 }
 
-function literalOf(text: string): string | number | boolean {
-  if (text === 'true' || text === 'false') return text === 'true'
-  if (text.startsWith('`')) return text.slice(1, -1)
-  if (text.startsWith('"')) {
-    try {
-      return JSON.parse(text) as string
-    } catch (cause) {
-      throw new Error(`unable to parse string ${text}`, { cause })
-    }
+function requireNothing([token]: readonly Token[]): void {
+  if (token) throw new Error(`unexpected "${token.text}"`)
+}
+
+function nameOf(tokens: readonly Token[], word: string, maxTokens = Number.POSITIVE_INFINITY) {
+  const [first] = tokens
+  if (!first || !/^["`]/.test(first.text) || tokens.length > maxTokens) {
+    throw new Error(`unexpected "${first?.text ?? '}}'}" in ${word} clause`)
   }
-  if (/^[+-]?\d+$/.test(text)) return Number(text)
-  throw new Error(`unexpected "${text}" in operand`)
+  return String(literalOf(first.text))
 }

@@ -1,8 +1,7 @@
-import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TemplateStruct } from '../agent-path-template/template-value.ts'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
-import { failed, wrapping } from '../attestor-errors.ts'
+import { failed, failing, wrapping } from '../attestor-errors.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { refuseSecondUse } from '../trust-on-first-use.ts'
 import type { AwsApi, Ec2Instance } from './aws-api.ts'
@@ -48,7 +47,7 @@ export class AwsIidAttestor implements NodeAttestor {
   async attest(payload: Uint8Array, context: NodeAttestationContext): Promise<NodeAttestation> {
     const { api, certificates, isNamedByTags } = this.#options
     const document = await verifyIdentityDocument(payload, certificates)
-    if (!isNamedByTags) refuseSecondUse(this.#agentId(document, []), context)
+    if (!isNamedByTags) refuseSecondUse(await this.#agentId(document, []), context)
     await this.#checkOrganization(document)
     await this.#checkCluster(document)
     const reservations = await failing('failed to describe instance', () =>
@@ -59,7 +58,7 @@ export class AwsIidAttestor implements NodeAttestor {
     if (instance && checksDevice) {
       wrapping(failed, 'failed aws ec2 attestation', () => checkBlockDevice(instance))
     }
-    const agentId = this.#agentId(document, instance?.tags ?? [])
+    const agentId = await this.#agentId(document, instance?.tags ?? [])
     refuseSecondUse(agentId, context)
     const selectors = new Set(documentSelectors(document))
     for (const one of reservations.flat()) {
@@ -112,7 +111,7 @@ export class AwsIidAttestor implements NodeAttestor {
     )
   }
 
-  #agentId(document: IdentityDocument, tags: Ec2Instance['tags']): string {
+  async #agentId(document: IdentityDocument, tags: Ec2Instance['tags']): Promise<string> {
     const { trustDomain, agentPathTemplate } = this.#options
     const data = new TemplateStruct('awsiid.agentPathTemplateData', {
       InstanceID: document.instanceId,
@@ -122,8 +121,10 @@ export class AwsIidAttestor implements NodeAttestor {
       TrustDomain: '',
       Tags: new Map(tags.map(({ key, value }) => [key, value])),
     })
-    return wrapping(failed, 'failed to create spiffe ID', () =>
-      String(agentPathTemplate.agentId(trustDomain, data)),
+    return String(
+      await failing('failed to create spiffe ID', () =>
+        agentPathTemplate.agentId(trustDomain, data),
+      ),
     )
   }
 }
@@ -135,12 +136,4 @@ function firstInstance(reservations: readonly (readonly Ec2Instance[])[]): Ec2In
   const [instance] = reservation
   if (!instance) throw failed(`${what}: returned no instances`)
   return instance
-}
-
-async function failing<T>(what: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (cause) {
-    throw failed(`${what}: ${messageOf(cause)}`, cause)
-  }
 }

@@ -4,7 +4,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TemplateStruct } from '../agent-path-template/template-value.ts'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
-import { failed, malformed, refused, wrapping } from '../attestor-errors.ts'
+import { failing, malformed, refused, wrapping } from '../attestor-errors.ts'
 import { GoJsonObject } from '../go-json.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { refuseSecondUse } from '../trust-on-first-use.ts'
@@ -68,9 +68,10 @@ export class AzureImdsAttestor implements NodeAttestor {
       throw refused(`subscription ${quoteGo(subscriptionId)} is not authorized`)
     }
     const { id: tenantId, machines } = await tenant.find(context.signal)
-    const agentId = wrapping(failed, 'unable to make agent ID', () =>
-      String(agentPathTemplate.agentId(trustDomain, templateDataOf(content, tenantId))),
+    const id = await failing('unable to make agent ID', () =>
+      agentPathTemplate.agentId(trustDomain, templateDataOf(content, tenantId)),
     )
+    const agentId = String(id)
     refuseSecondUse(agentId, context)
     const key = { subscriptionId, vmId }
     const machine =

@@ -1,7 +1,6 @@
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { listIn, numberIn, objectIn, stringIn, stringMap } from '@mini-spire/runtime/json-fields'
-import { messageOf } from '@mini-spire/sdk/errors'
-import { failed, notFound } from '../attestor-errors.ts'
+import { failed, failing, notFound } from '../attestor-errors.ts'
 import type { AzureManagement } from '../azure-management.ts'
 
 const versions = { graph: '2021-03-01', compute: '2024-07-01' }
@@ -150,12 +149,4 @@ function literal(text: string): string {
     .replaceAll('\\', '\\\\')
     .replaceAll("'", "\\'")
     .replaceAll(/[\r\n]/g, ' ')
-}
-
-async function failing<T>(what: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (cause) {
-    throw failed(`${what}: ${messageOf(cause)}`, cause)
-  }
 }

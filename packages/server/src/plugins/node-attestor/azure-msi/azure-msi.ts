@@ -5,7 +5,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TemplateStruct } from '../agent-path-template/template-value.ts'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
-import { failed, malformed, refused, wrapping } from '../attestor-errors.ts'
+import { failed, failing, malformed, refused, wrapping } from '../attestor-errors.ts'
 import { GoJsonObject } from '../go-json.ts'
 import { checkClaims, JsonWebToken, tokenAlgorithms } from '../json-web-token.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
@@ -54,9 +54,10 @@ export class AzureMsiAttestor implements NodeAttestor {
     if (tenantId === '') throw failed('token missing tenant ID claim')
     if (principalId === '') throw failed('token missing subject claim')
     const { trustDomain, agentPathTemplate, tenants, clock } = this.#options
-    const agentId = wrapping(failed, 'unable to make agent ID', () =>
-      String(agentPathTemplate.agentId(trustDomain, templateDataOf(claims))),
+    const id = await failing('unable to make agent ID', () =>
+      agentPathTemplate.agentId(trustDomain, templateDataOf(claims)),
     )
+    const agentId = String(id)
     refuseSecondUse(agentId, context)
     const tenant = tenants.get(tenantId)
     if (!tenant) throw refused(`tenant ${quoteGo(tenantId)} is not authorized`)

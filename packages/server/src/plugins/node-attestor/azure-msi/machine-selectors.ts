@@ -1,7 +1,6 @@
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { listIn, objectIn, stringIn } from '@mini-spire/runtime/json-fields'
-import { messageOf } from '@mini-spire/sdk/errors'
-import { failed } from '../attestor-errors.ts'
+import { failed, failing } from '../attestor-errors.ts'
 import type { AzureResources, ResourceName } from './azure-resources.ts'
 
 const inGroup = '^/subscriptions/[^/]+/resourceGroups/([^/]+)/providers/'
@@ -86,12 +85,4 @@ function readParts(pattern: string, what: string, id: string): readonly string[]
 
 function label({ group, name }: ResourceName): string {
   return `${group}:${name}`
-}
-
-async function failing<T>(what: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (cause) {
-    throw failed(`${what}: ${messageOf(cause)}`, cause)
-  }
 }

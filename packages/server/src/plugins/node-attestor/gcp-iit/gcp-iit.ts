@@ -5,7 +5,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TemplateStruct } from '../agent-path-template/template-value.ts'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
-import { failed, malformed, refused, wrapping } from '../attestor-errors.ts'
+import { failed, failing, malformed, refused, wrapping } from '../attestor-errors.ts'
 import { checkClaims, JsonWebToken } from '../json-web-token.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { refuseSecondUse } from '../trust-on-first-use.ts'
@@ -60,9 +60,10 @@ export class GcpIitAttestor implements NodeAttestor {
         `identity token project ID ${quoteGo(identity.projectId)} is not in the allow list`,
       )
     }
-    const agentId = wrapping(failed, 'failed to create agent ID', () =>
-      String(agentPathTemplate.agentId(trustDomain, templateDataOf(identity))),
+    const id = await failing('failed to create agent ID', () =>
+      agentPathTemplate.agentId(trustDomain, templateDataOf(identity)),
     )
+    const agentId = String(id)
     refuseSecondUse(agentId, context)
     const selectorValues = [
       `project-id:${identity.projectId}`,

@@ -2,6 +2,7 @@ import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { misconfigured } from '../attestor-errors.ts'
+import { GoRegExp } from '../go-regexp.ts'
 import type { HttpChallengeOptions } from './http-challenge.ts'
 
 const schema = {
@@ -42,9 +43,9 @@ export function readHttpChallengeConfig(
   }
 }
 
-function compile(pattern: string): RegExp {
+function compile(pattern: string): GoRegExp {
   try {
-    return new RegExp(pattern)
+    return GoRegExp.compile(pattern)
   } catch (cause) {
     const message = `cannot compile allowed_dns_pattern: ${JSON.stringify(pattern)}, ${messageOf(cause)}`
     throw misconfigured(message, cause)

@@ -173,6 +173,22 @@ describe('http_challenge', () => {
     await expect(attest(claim, { answer: () => Buffer.from('\n') })).rejects.toThrow(message)
   })
 
+  it.each(['(?i)^A[.]TEST$', '^(?P<name>a)[.]', '[[:alpha:]][.]test\\\\z'])(
+    'takes a pattern as Go reads it: %s',
+    async (pattern) => {
+      const config = parseConfig(`allowed_dns_patterns = ["${pattern}"]`)
+      const { allowedDnsPatterns } = readHttpChallengeConfig(config)
+      expect(allowedDnsPatterns.map((one) => one.test('a.test'))).toEqual([true])
+      expect(allowedDnsPatterns.map((one) => one.test('b.other'))).toEqual([false])
+    },
+  )
+
+  it('is not slowed down by a name that was made for it [gate 9]', async () => {
+    const hostname = `${'a'.repeat(250)}!`
+    const refusing = attest({ hostname }, undefined, 'allowed_dns_patterns = ["^(a+)+$"]')
+    await expect(refusing).rejects.toThrow('is not allowed to connect')
+  })
+
   it('takes patterns that match anywhere in the name', async () => {
     const { port, agent } = await node(tellsNonce)
     expect(await attest({ port }, agent, 'allowed_dns_patterns = ["x", "7\\\\.0"]')).toBeDefined()
@@ -202,7 +218,7 @@ describe('the configuration of http_challenge', () => {
 
   it('names a pattern that is none', () => {
     expect(() => readHttpChallengeConfig(parseConfig('allowed_dns_patterns = ["("]'))).toThrow(
-      'cannot compile allowed_dns_pattern: "(", ',
+      'cannot compile allowed_dns_pattern: "(", error parsing regexp: missing closing ): `(`',
     )
   })
 })

@@ -5,6 +5,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { failed, malformed, refused, wrapping } from '../attestor-errors.ts'
 import { GoJsonObject } from '../go-json.ts'
+import type { GoRegExp } from '../go-regexp.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { refuseSecondUse } from '../trust-on-first-use.ts'
 
@@ -23,7 +24,7 @@ export interface HttpChallengeOptions {
   readonly trustDomain: TrustDomain
   readonly http: HttpClient
   /** One of them must match somewhere in the host name; none: any name will do. */
-  readonly allowedDnsPatterns: readonly RegExp[]
+  readonly allowedDnsPatterns: readonly Pick<GoRegExp, 'test'>[]
   readonly requiredPort: number | undefined
   readonly allowsNonRootPorts: boolean
   readonly isTrustedOnFirstUse: boolean

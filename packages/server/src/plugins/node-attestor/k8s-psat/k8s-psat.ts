@@ -1,9 +1,8 @@
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { listIn, objectIn, stringIn, stringMap, stringsIn } from '@mini-spire/runtime/json-fields'
 import type { KubernetesRequest } from '@mini-spire/runtime/kubernetes/kubernetes-client'
-import { messageOf } from '@mini-spire/sdk/errors'
 import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { failed, malformed, refused, wrapping } from '../attestor-errors.ts'
+import { failed, failing, malformed, refused, wrapping } from '../attestor-errors.ts'
 import { GoJsonObject } from '../go-json.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 
@@ -209,12 +208,4 @@ function selectorValues(found: {
     ...labels('agent_node_label', node, cluster.nodeLabelKeys),
     ...labels('agent_pod_label', pod, cluster.podLabelKeys),
   ]
-}
-
-async function failing<T>(what: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (cause) {
-    throw failed(`${what}: ${messageOf(cause)}`, cause)
-  }
 }

@@ -6,7 +6,7 @@ import { SshCertificate } from '@mini-spire/runtime/ssh/ssh-certificate'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TemplateStruct } from '../agent-path-template/template-value.ts'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
-import { failed, malformed, wrapping } from '../attestor-errors.ts'
+import { failed, failing, malformed, wrapping } from '../attestor-errors.ts'
 import { GoJsonObject } from '../go-json.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 
@@ -45,7 +45,7 @@ export class SshPopAttestor implements NodeAttestor {
     const challenge = JSON.stringify({ Nonce: nonce.toString('base64') })
     checkAnswer(certificate, nonce, await context.challenge(Buffer.from(challenge)))
     const { trustDomain, agentPathTemplate } = this.#options
-    const agentId = wrapping(failed, 'failed to create AgentID', () =>
+    const agentId = await failing('failed to create AgentID', () =>
       agentPathTemplate.agentId(trustDomain, templateDataOf(certificate, hostname)),
     )
     return { agentId: String(agentId), selectorValues: [], canReattest: true }

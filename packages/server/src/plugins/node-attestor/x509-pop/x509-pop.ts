@@ -4,6 +4,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type Certificate, parseCertificate } from '@mini-spire/sdk/x509'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
+import { failing } from '../attestor-errors.ts'
 import { GoJsonObject } from '../go-json.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
@@ -61,7 +62,7 @@ export class X509PopAttestor implements NodeAttestor {
     await this.#challenge(leaf, context)
     const sanSelectors = uriSanSelectors(leaf, this.#options.trustDomain)
     return {
-      agentId: String(this.#agentId(leaf, sanSelectors)),
+      agentId: String(await this.#agentId(leaf, sanSelectors)),
       selectorValues: selectorValuesOf(leaf, issuers, sanSelectors),
       canReattest: true,
     }
@@ -119,10 +120,10 @@ export class X509PopAttestor implements NodeAttestor {
     }
   }
 
-  #agentId(leaf: Certificate, sanSelectors: ReadonlyMap<string, string>): SpiffeId {
+  async #agentId(leaf: Certificate, sanSelectors: ReadonlyMap<string, string>): Promise<SpiffeId> {
     const { trustDomain, agentPathTemplate, trust } = this.#options
     const svidPathTrimmed = trust.mode === 'spiffe' ? trimmedSvidPath(leaf, trust.pathPrefix) : ''
-    return orFailed('failed to make spiffe id', () =>
+    return await failing('failed to make spiffe id', () =>
       agentPathTemplate.agentId(
         trustDomain,
         templateDataOf({ leaf, trustDomain, svidPathTrimmed, sanSelectors }),
