@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { brokerAnswers } from '../kit/broker-answers.ts'
+import { clusterAnswers, startBrokerCluster } from '../kit/broker-cluster.ts'
 import { startBrokerScene } from '../kit/broker-scene.ts'
 import { isGoMissing } from '../kit/peers.ts'
 import { ours, Scene } from '../kit/processes.ts'
@@ -33,6 +34,12 @@ describe.skipIf(isGoMissing())('Go as a broker of our agent', () => {
     await using scene = new Scene()
     const brokers = await startBrokerScene(scene, ours)
     await expect(brokerAnswers(brokers)).resolves.toMatchFileSnapshot('go.broker.txt')
+  })
+
+  it('of a cluster is told what SPIRE tells it', async () => {
+    await using scene = new Scene()
+    const answers = clusterAnswers(await startBrokerCluster(scene, ours))
+    await expect(answers).resolves.toMatchFileSnapshot('go.broker-cluster.txt')
   })
 
   it('learns why, what changes, and when its workload has ended', async () => {

@@ -34,8 +34,21 @@ export interface BrokerScene {
 /** `broker` may use every type of reference, over TCP processes only; `restricted` objects only; `stranger` is in no list. */
 export type BrokerName = 'broker' | 'restricted' | 'stranger'
 
+/** What a scene has beside processes and texts. */
+export interface BrokerSceneOptions {
+  /** More plugins of the agent. */
+  readonly plugins?: string
+  readonly env?: NodeJS.ProcessEnv
+  /** More entries, as path and selector. */
+  readonly entries?: readonly (readonly [path: string, selector: string])[]
+}
+
 /** Starts everything, and waits until the brokers have their identities. */
-export async function startBrokerScene(scene: Scene, programs: Programs): Promise<BrokerScene> {
+export async function startBrokerScene(
+  scene: Scene,
+  programs: Programs,
+  more: BrokerSceneOptions = {},
+): Promise<BrokerScene> {
   const [peer, plugins] = [await goPeer(), await goPlugins()]
   const server = await ServerDeployment.start(scene, { program: programs.server })
   const port = await freePort()
@@ -60,7 +73,9 @@ export async function startBrokerScene(scene: Scene, programs: Programs): Promis
       plugin_cmd = "${plugins}"
       plugin_args = ["reference-attestor"]
       plugin_data { value = "x" }
-    }`,
+    }
+    ${more.plugins ?? ''}`,
+    ...(more.env && { env: more.env }),
   })
   await agent.daemon.waitFor('Starting SPIFFE Broker Endpoint', { times: 2 })
   const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
@@ -80,6 +95,7 @@ export async function startBrokerScene(scene: Scene, programs: Programs): Promis
   const asked = ['-selector', `refs:caller:spiffe://${domain}/broker`]
   enter('/text-of-broker', '-selector', 'refs:text:shop', ...asked)
   register('/web-of-broker', 'web', ...asked)
+  for (const [path, selector] of more.entries ?? []) enter(path, '-selector', selector)
   // Last: who has its own identity finds those of the workloads known.
   for (const name of ['broker', 'restricted', 'stranger']) {
     copyFileSync(peer, program(name))

@@ -23,6 +23,11 @@ export function numberIn(value: unknown, key: string): number {
   return typeof found === 'number' ? found : 0
 }
 
+/** Whether true stands below a key. */
+export function isTrueIn(value: unknown, key: string): boolean {
+  return valueIn(value, key) === true
+}
+
 /** The list below a key; without one, an empty list. */
 export function listIn(value: unknown, key: string): readonly unknown[] {
   const found = valueIn(value, key)

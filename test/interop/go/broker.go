@@ -41,8 +41,10 @@ func brokerMain(args []string) error {
 	addr := flags.String("addr", "", "Workload API address")
 	target := flags.String("broker", "", "gRPC target of the broker endpoint")
 	reasons := flags.Bool("reasons", false, "print the reasons of refusals")
-	ask := flags.String("ask", "", "what to ask: workload, texts, refusals, reflection, follow")
+	ask := flags.String("ask", "", "what to ask: workload, texts, objects, refusals, reflection, follow")
 	timeout := flags.Duration("timeout", 30*time.Second, "time limit")
+	var objects objectFlags
+	flags.Var(&objects, "object", "plural,group,namespace,name,uid of an object; may be repeated")
 	var workloads pidFlags
 	flags.Var(&workloads, "pid", "name=pid of a workload; may be repeated")
 	if err := flags.Parse(args); err != nil {
@@ -82,6 +84,10 @@ func brokerMain(args []string) error {
 		for _, text := range []string{"shop", "other", "nobody"} {
 			peer.askAbout(text, wrapperspb.String(text))
 		}
+	case "objects":
+		for _, object := range objects {
+			peer.askX509(peer.ctx, object.name, pack(object.reference))
+		}
 	case "refusals":
 		peer.askWrongly()
 	case "reflection":
@@ -110,6 +116,32 @@ func (p *pidFlags) Set(text string) error {
 		return err
 	}
 	*p = append(*p, pidFlag{name, pid})
+	return nil
+}
+
+type objectFlag struct {
+	name      string
+	reference *broker.KubernetesObjectReference
+}
+
+type objectFlags []objectFlag
+
+func (o *objectFlags) String() string { return fmt.Sprint(*o) }
+
+// Set reads an object; a dash for plural or name leaves type or key out.
+func (o *objectFlags) Set(text string) error {
+	parts := strings.Split(text, ",")
+	if len(parts) != 5 {
+		return fmt.Errorf("not an object: %q", text)
+	}
+	reference := &broker.KubernetesObjectReference{Uid: parts[4]}
+	if parts[0] != "-" {
+		reference.Type = &broker.KubernetesObjectType{Plural: parts[0], Group: parts[1]}
+	}
+	if parts[3] != "-" {
+		reference.Key = &broker.KubernetesObjectKey{Namespace: parts[2], Name: parts[3]}
+	}
+	*o = append(*o, objectFlag{text, reference})
 	return nil
 }
 

@@ -19,6 +19,8 @@ export interface KubernetesRequest {
   readonly body?: unknown
   /** @default application/json */
   readonly contentType?: string
+  /** In what form the answer is wanted. @default application/json */
+  readonly accept?: string
   readonly signal?: AbortSignal
 }
 
@@ -53,7 +55,7 @@ export class KubernetesClient {
       url: `${access.server}${path}`,
       method,
       headers: {
-        accept: 'application/json',
+        accept: request.accept ?? 'application/json',
         ...(authorization !== undefined && { authorization }),
         ...(body !== undefined && { 'content-type': request.contentType ?? 'application/json' }),
       },

@@ -103,26 +103,31 @@ async function createK8s(
     ...attestor,
     fetchPods: opened && (() => opened.fetchPods()),
     fetchNamespaceLabels: readsNamespaceLabels ? namespaceLabels(surroundings) : undefined,
+    openCluster: () => openCluster(surroundings),
     procPath: procPath(surroundings),
     clock,
     log,
   })
 }
 
-/** Asks the API server for a namespace; the cluster is looked for when the first workload needs it. */
-function namespaceLabels({
-  http,
-  environment,
-}: AttestorSurroundings): NonNullable<K8sAttestorOptions['fetchNamespaceLabels']> {
+/** Asks the API server for a namespace. */
+function namespaceLabels(
+  surroundings: AttestorSurroundings,
+): NonNullable<K8sAttestorOptions['fetchNamespaceLabels']> {
   return async (namespace, signal) => {
-    const { KUBECONFIG } = environment
-    const access = KUBECONFIG
-      ? await kubeconfigAccess(KUBECONFIG)
-      : await inClusterAccess(environment)
-    const client = new KubernetesClient({ http, access })
+    const client = await openCluster(surroundings)
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`
     return stringMap(
       objectIn(objectIn(await client.request({ path, signal }), 'metadata'), 'labels'),
     )
   }
+}
+
+/** The cluster's API server; it is looked for when the first workload needs it. */
+async function openCluster({ http, environment }: AttestorSurroundings): Promise<KubernetesClient> {
+  const { KUBECONFIG } = environment
+  const access = KUBECONFIG
+    ? await kubeconfigAccess(KUBECONFIG)
+    : await inClusterAccess(environment)
+  return new KubernetesClient({ http, access })
 }

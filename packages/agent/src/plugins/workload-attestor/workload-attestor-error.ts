@@ -10,6 +10,10 @@ export type WorkloadAttestorErrorCode =
   | 'ERR_WORKLOAD_ENGINE'
   | 'ERR_WORKLOAD_NOT_FOUND'
   | 'ERR_WORKLOAD_DISABLED'
+  | 'ERR_WORKLOAD_REFERENCE_INVALID'
+  | 'ERR_WORKLOAD_OBJECT_NOT_FOUND'
+  | 'ERR_WORKLOAD_BROKER_DENIED'
+  | 'ERR_WORKLOAD_BROKER_CONFIG'
 
 const kinds: Record<WorkloadAttestorErrorCode, ErrorKind> = {
   ERR_WORKLOAD_ATTESTOR_CONFIG: 'invalid-argument',
@@ -21,6 +25,10 @@ const kinds: Record<WorkloadAttestorErrorCode, ErrorKind> = {
   ERR_WORKLOAD_ENGINE: 'unavailable',
   ERR_WORKLOAD_NOT_FOUND: 'deadline-exceeded',
   ERR_WORKLOAD_DISABLED: 'failed-precondition',
+  ERR_WORKLOAD_REFERENCE_INVALID: 'invalid-argument',
+  ERR_WORKLOAD_OBJECT_NOT_FOUND: 'not-found',
+  ERR_WORKLOAD_BROKER_DENIED: 'permission-denied',
+  ERR_WORKLOAD_BROKER_CONFIG: 'internal',
 }
 
 /** A workload attestor that could not look at a process. The message begins with `workloadattestor(<name>): `. */

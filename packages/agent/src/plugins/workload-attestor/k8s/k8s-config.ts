@@ -5,6 +5,7 @@ import type { Decoded, SectionSchema } from '@mini-spire/runtime/config/schema'
 import { serviceAccountFolder } from '@mini-spire/runtime/kubernetes/cluster-access'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
 import { refuseSigstore, refuseUnknownKeys } from '../attestor-config.ts'
+import { k8sBrokerSchema, readK8sBrokers } from './broker-config.ts'
 import type { K8sAttestorOptions } from './k8s.ts'
 import type { KubeletOptions } from './kubelet.ts'
 
@@ -39,7 +40,7 @@ const schema = {
           cache: { type: 'section', optional: true, fields: { enabled: { type: 'bool' } } },
         },
       },
-      broker: { type: 'node' },
+      broker: { type: 'section', optional: true, fields: k8sBrokerSchema },
     },
   },
 } as const satisfies SectionSchema
@@ -66,6 +67,7 @@ export interface K8sConfig {
     | 'omitsContainerSelectors'
     | 'usesOldLocator'
     | 'isVerbose'
+    | 'brokers'
   >
 }
 
@@ -82,14 +84,12 @@ export function readK8sConfig(
   const { experimental } = keys
   refuseUnknownKeys(keys, experimental, experimental?.api_server, experimental?.api_server?.cache)
   refuseSigstore(keys.sigstore)
-  if (experimental?.broker) {
-    throw refused(
-      'experimental.broker is not supported: this agent has no Broker API; remove the block',
-    )
-  }
+  refuseUnknownKeys(experimental?.broker, ...(experimental?.broker?.brokers ?? []))
   if (keys.disable_kubelet_client) refuseKubeletKeys(keys)
   const pollIntervalMs = duration(keys.poll_retry_interval, 'poll retry') || defaults.pollMs
   const reloadIntervalMs = duration(keys.reload_interval, 'reload') || defaults.reloadMs
+  const brokers =
+    experimental?.broker && readK8sBrokers(experimental.broker, keys.disable_kubelet_client)
   const kubelet = readKubelet(keys, environment, reloadIntervalMs)
   return {
     kubelet: keys.disable_kubelet_client ? undefined : kubelet,
@@ -100,6 +100,7 @@ export function readK8sConfig(
       omitsContainerSelectors: keys.disable_container_selectors,
       usesOldLocator: keys.use_new_container_locator === false,
       isVerbose: keys.verbose_container_locator_logs,
+      brokers,
     },
   }
 }

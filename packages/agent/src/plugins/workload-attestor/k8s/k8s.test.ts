@@ -82,6 +82,8 @@ function attestor(options: Partial<K8sAttestorOptions> = {}): K8sAttestor {
   return new K8sAttestor({
     fetchPods: () => Promise.resolve(pods(podJson)),
     fetchNamespaceLabels: undefined,
+    brokers: undefined,
+    openCluster: () => Promise.reject(new Error('no cluster')),
     maxPollAttempts: 3,
     pollIntervalMs: 500,
     omitsContainerSelectors: false,
@@ -446,7 +448,26 @@ describe('the kubelet', () => {
   })
 })
 
+const brokers = (list: string, policy = 'access_policy = "permissive"'): string =>
+  `experimental { broker { ${policy} brokers = [${list}] } }`
+
 describe('the configuration of k8s', () => {
+  it('says which brokers may name pods of this node, or of the cluster', () => {
+    const list =
+      '{ id = "spiffe://o.p/a" }, { id = "spiffe://o.p/b", pod_reference_scope = "cluster" }'
+    const { attestor: read } = readK8sConfig(
+      parseConfig(brokers(list, 'access_policy = "enforced"')),
+      {},
+    )
+    expect(read.brokers).toEqual({
+      isEnforced: true,
+      scopes: new Map([
+        ['spiffe://o.p/a', 'agent_node'],
+        ['spiffe://o.p/b', 'cluster'],
+      ]),
+    })
+  })
+
   const read = (text: string, environment: Record<string, string> = {}): unknown =>
     readK8sConfig(parseConfig(text), environment)
 
@@ -492,8 +513,32 @@ describe('the configuration of k8s', () => {
     ['bogus = 1 also = 2', 'unknown configurations detected: also,bogus'],
     ['sigstore { allowed_identities = {} }', 'sigstore is not supported'],
     [
-      'experimental { broker { access_policy = "permissive" } }',
-      'experimental.broker is not supported',
+      brokers('', 'access_policy = ""'),
+      'experimental.broker.access_policy: must be specified as one of [permissive, enforced]',
+    ],
+    [
+      brokers('', 'access_policy = "some"'),
+      'experimental.broker.access_policy: unsupported value "some"; must be one of [permissive, enforced]',
+    ],
+    [brokers(''), 'experimental.broker.brokers: at least one broker is required'],
+    [brokers('{ id = "" }'), 'experimental.broker.brokers[0].id: must be specified'],
+    [brokers('{ id = "x" }'), 'experimental.broker.brokers[x].id: scheme is missing or invalid'],
+    [
+      brokers('{ id = "spiffe://o.p/b" }, { id = "spiffe://o.p/b" }'),
+      'experimental.broker.brokers[spiffe://o.p/b].id: duplicate broker id',
+    ],
+    [
+      brokers('{ id = "spiffe://o.p/b", pod_reference_scope = "node" }'),
+      'experimental.broker.brokers[spiffe://o.p/b].pod_reference_scope: unsupported value "node"; must be one of [agent_node, cluster]',
+    ],
+    [
+      `disable_kubelet_client = true ${brokers('{ id = "spiffe://o.p/b" }')}`,
+      'experimental.broker.brokers[spiffe://o.p/b].pod_reference_scope must be "cluster" when disable_kubelet_client is true',
+    ],
+    [brokers('{ id = "spiffe://o.p/b", extra = 1 }'), 'unknown configurations detected: extra'],
+    [
+      brokers('{ id = "spiffe://o.p/b" }', 'access_policy = "enforced" more = 1'),
+      'unknown configurations detected: more',
     ],
   ])('refuses %s', (text, message) => {
     expect(() => read(text)).toThrow(message)

@@ -4,14 +4,20 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { Selector } from '../../../model/selector.ts'
 import { ContainerLocator } from '../container/container-locator.ts'
 import type { ContainerNames } from '../container/container-path.ts'
-import type { WorkloadAttestor, WorkloadProcess } from '../workload-attestor.ts'
-import { WorkloadAttestorError } from '../workload-attestor-error.ts'
+import type { ReferencedWorkload, WorkloadAttestor, WorkloadProcess } from '../workload-attestor.ts'
+import type { K8sBrokerConfig } from './broker-config.ts'
+import { k8sError, k8sName } from './k8s-error.ts'
 import { locateTheOldWay } from './legacy-container-locator.ts'
+import {
+  type FoundObject,
+  ObjectReferences,
+  type ObjectReferencesOptions,
+} from './object-references.ts'
 import type { Pod } from './pod.ts'
 import { type PodList, PodPoller } from './pod-poller.ts'
 import { containerSelectors, podSelectors } from './pod-selectors.ts'
 
-const name = 'k8s'
+const name = k8sName
 const lastRequestMs = 15_000
 
 /** Options of {@link K8sAttestor}: its `plugin_data`, and what it asks. */
@@ -22,6 +28,10 @@ export interface K8sAttestorOptions {
   readonly fetchNamespaceLabels:
     | ((namespace: string, signal: AbortSignal) => Promise<ReadonlyMap<string, string>>)
     | undefined
+  /** What brokers may name; undefined: nothing is configured for them. */
+  readonly brokers: K8sBrokerConfig | undefined
+  /** Finds the cluster's API server, which is asked for what brokers name beyond this node's pods. */
+  readonly openCluster: ObjectReferencesOptions['openCluster']
   readonly maxPollAttempts: number
   readonly pollIntervalMs: number
   readonly omitsContainerSelectors: boolean
@@ -32,6 +42,11 @@ export interface K8sAttestorOptions {
   readonly procPath: string
   readonly clock: Clock
   readonly log: Logger
+}
+
+interface LocatedPod {
+  readonly pod: Pod
+  readonly values: readonly string[]
 }
 
 /**
@@ -46,6 +61,7 @@ export class K8sAttestor implements WorkloadAttestor, Disposable {
   readonly #options: K8sAttestorOptions
   readonly #locator: ContainerLocator
   readonly #poller: PodPoller | undefined
+  readonly #references: ObjectReferences
 
   constructor(options: K8sAttestorOptions) {
     const { fetchPods, pollIntervalMs: intervalMs, clock, procPath, isVerbose, log } = options
@@ -58,19 +74,54 @@ export class K8sAttestor implements WorkloadAttestor, Disposable {
       isVerbose,
       log,
     })
-    this.#poller = fetchPods && new PodPoller({ fetchPods, intervalMs, clock })
+    const poller = fetchPods && new PodPoller({ fetchPods, intervalMs, clock })
+    this.#poller = poller
+    const localPods = poller && (async () => (await poller.fetchNewer(0)).pods)
+    this.#references = new ObjectReferences({ ...options, localPods })
   }
 
   attest(
-    { pid }: WorkloadProcess,
+    process: WorkloadProcess,
     signal: AbortSignal,
   ): readonly Selector[] | Promise<readonly Selector[]> {
-    if (!this.#poller) {
-      throw new WorkloadAttestorError(name, 'ERR_WORKLOAD_DISABLED', 'kubelet client is disabled')
+    const found = this.#locate(process, signal)
+    return found ? found.then(({ values }) => selectorsOf(values)) : []
+  }
+
+  /**
+   * What a broker names: a process, or an object of the cluster.
+   *
+   * @throws {WorkloadAttestorError} with SPIRE's texts
+   */
+  async attestReference(
+    { reference, broker, process }: ReferencedWorkload,
+    signal: AbortSignal,
+  ): Promise<readonly Selector[]> {
+    const scope = this.#references.scopeOf(broker)
+    const { subject } = reference
+    if (process) {
+      const found = await this.#locate(process, signal)
+      if (!found) return []
+      await this.#references.authorize(broker, podObject(found.pod), signal)
+      return selectorsOf(found.values)
     }
+    if (subject.kind !== 'kubernetes') {
+      const text = `unsupported reference type: ${reference.typeUrl}`
+      throw k8sError('ERR_WORKLOAD_REFERENCE_INVALID', text)
+    }
+    const found = await this.#references.find(subject.object, scope, signal)
+    const labels =
+      found.namespace === '' ? [] : await this.#namespaceSelectors(found.namespace, signal)
+    await this.#references.authorize(broker, found, signal)
+    return selectorsOf([...found.values, ...labels])
+  }
+
+  /** The pod and container of a process; undefined when it is in none. */
+  #locate({ pid }: WorkloadProcess, signal: AbortSignal): Promise<LocatedPod> | undefined {
+    if (!this.#poller) throw k8sError('ERR_WORKLOAD_DISABLED', 'kubelet client is disabled')
     const { usesOldLocator, procPath } = this.#options
     const names = usesOldLocator ? locateTheOldWay(procPath, pid) : this.#locator.locate(pid)
-    return names.containerId === '' ? [] : this.#search(this.#poller, names, signal)
+    return names.containerId === '' ? undefined : this.#search(this.#poller, names, signal)
   }
 
   [Symbol.dispose](): void {
@@ -81,7 +132,7 @@ export class K8sAttestor implements WorkloadAttestor, Disposable {
     poller: PodPoller,
     names: ContainerNames,
     signal: AbortSignal,
-  ): Promise<readonly Selector[]> {
+  ): Promise<LocatedPod> {
     const { maxPollAttempts, pollIntervalMs } = this.#options
     const { podUid: pod_uid, containerId: container_id } = names
     const log = this.#options.log.with({ pod_uid, container_id })
@@ -92,8 +143,8 @@ export class K8sAttestor implements WorkloadAttestor, Disposable {
       signal.throwIfAborted()
       if (!(list instanceof Error)) {
         version = list.version
-        const values = await this.#describe(list.pods, names, signal)
-        if (values) return values.map((value) => ({ type: name, value }))
+        const found = await this.#describe(list.pods, names, signal)
+        if (found) return found
       }
       const isLast = attempt >= maxPollAttempts
       if (list instanceof Error) {
@@ -103,35 +154,36 @@ export class K8sAttestor implements WorkloadAttestor, Disposable {
           error: messageOf(list),
           retry_interval,
         })
-        if (isLast) throw failed('ERR_WORKLOAD_ENGINE', messageOf(list), list)
+        if (isLast) throw k8sError('ERR_WORKLOAD_ENGINE', messageOf(list), list)
       } else if (isLast) {
         log.warn('Container id not found; giving up', { attempt })
-        throw failed('ERR_WORKLOAD_NOT_FOUND', 'no selectors found after max poll attempts')
+        throw k8sError('ERR_WORKLOAD_NOT_FOUND', 'no selectors found after max poll attempts')
       } else {
         log.debug('Container id not found; will retry after backoff', { attempt, retry_interval })
       }
     }
   }
 
-  /** Selector values of the one pod that holds the container, or undefined. */
+  /** The one pod that holds the container, with its selector values, or undefined. */
   async #describe(
     pods: ReadonlyMap<string, Pod>,
     names: ContainerNames,
     signal: AbortSignal,
-  ): Promise<readonly string[] | undefined> {
+  ): Promise<LocatedPod | undefined> {
     const [match, second] = this.#matches(pods, names)
     if (second) {
       this.#options.log.warn('Two pods found with same container Id')
-      throw failed('ERR_WORKLOAD_UNREADABLE', 'two pods found with same container Id')
+      throw k8sError('ERR_WORKLOAD_UNREADABLE', 'two pods found with same container Id')
     }
     if (!match) return undefined
-    return [...match.values, ...(await this.#namespaceSelectors(match.pod.namespace, signal))]
+    const labels = await this.#namespaceSelectors(match.pod.namespace, signal)
+    return { pod: match.pod, values: [...match.values, ...labels] }
   }
 
   #matches(
     pods: ReadonlyMap<string, Pod>,
     { podUid, containerId }: ContainerNames,
-  ): readonly { readonly pod: Pod; readonly values: readonly string[] }[] {
+  ): readonly LocatedPod[] {
     const { omitsContainerSelectors } = this.#options
     const known = podUid === '' ? undefined : pods.get(podUid)
     const candidates = podUid === '' ? [...pods.values()] : known ? [known] : []
@@ -154,7 +206,7 @@ export class K8sAttestor implements WorkloadAttestor, Disposable {
       return [...labels].map(([key, value]) => `ns-label:${key}:${value}`)
     } catch (cause) {
       const what = `unable to get namespace labels for "${namespace}"`
-      throw failed('ERR_WORKLOAD_UNREADABLE', `${what}: ${messageOf(cause)}`, cause)
+      throw k8sError('ERR_WORKLOAD_UNREADABLE', `${what}: ${messageOf(cause)}`, cause)
     }
   }
 }
@@ -167,10 +219,10 @@ async function orError(list: Promise<PodList>): Promise<PodList | Error> {
   }
 }
 
-function failed(
-  code: 'ERR_WORKLOAD_ENGINE' | 'ERR_WORKLOAD_NOT_FOUND' | 'ERR_WORKLOAD_UNREADABLE',
-  message: string,
-  cause?: unknown,
-): WorkloadAttestorError {
-  return new WorkloadAttestorError(name, code, message, { cause })
+function podObject({ namespace, name }: Pod): Omit<FoundObject, 'values'> {
+  return { plural: 'pods', group: 'core', namespace, name }
+}
+
+function selectorsOf(values: readonly string[]): readonly Selector[] {
+  return values.map((value) => ({ type: name, value }))
 }

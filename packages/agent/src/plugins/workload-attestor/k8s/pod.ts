@@ -51,7 +51,8 @@ export function parsePodList(text: string): ReadonlyMap<string, Pod> {
   return pods
 }
 
-function readPod(item: unknown): Pod {
+/** A pod as the kubelet lists it, and as the API server answers. */
+export function readPod(item: unknown): Pod {
   const metadata = objectIn(item, 'metadata')
   const spec = objectIn(item, 'spec')
   const status = objectIn(item, 'status')
