@@ -38,7 +38,7 @@ export class HealthListener implements AsyncDisposable {
     const { host, port } = this.#options
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port }, resolve)
+      this.#server.listen({ host, port }, resolve)
     })
     const bound = this.#server.address() as AddressInfo
     return { host: bound.address, port: bound.port }

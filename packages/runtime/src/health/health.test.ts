@@ -1,10 +1,13 @@
+import { once } from 'node:events'
 import { get } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../clock.test-kit.ts'
 import { silentLogger } from '../log/logger.ts'
 import { type CheckResult, HealthChecks } from './health-checks.ts'
 import { HealthListener } from './health-listener.ts'
+import { startHealth } from './start-health.ts'
 
 const well: CheckResult = { isLive: true, isReady: true }
 
@@ -111,6 +114,37 @@ describe('health', () => {
     await run()
     expect(lines).toEqual([
       'I Health check recovered {"check":"a","details":{},"error":"subsystem is not live or ready","failures":3,"duration":1.5}',
+    ])
+  })
+
+  it('goes without a listener where its address is taken, and says so', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo
+    const lines: string[] = []
+    const note = (message: string, fields?: object) =>
+      lines.push(`${message} ${JSON.stringify(fields)}`)
+    const stop = new AbortController()
+    const health = await startHealth({
+      config: {
+        isListenerEnabled: true,
+        bindAddress: '127.0.0.1',
+        bindPort: String(port),
+        livePath: '/live',
+        readyPath: '/ready',
+      },
+      checks: [{ name: 'a', check: () => well }],
+      clock: new FakeClock(),
+      log: { ...silentLogger, info: note, warn: note },
+      signal: stop.signal,
+    })
+    stop.abort()
+    await health.running
+    await health[Symbol.asyncDispose]()
+    taken.close()
+    expect(lines).toEqual([
+      `Serving health checks {"address":"127.0.0.1:${port}"}`,
+      expect.stringMatching(/^Error serving health checks .*EADDRINUSE|address already in use/),
     ])
   })
 })

@@ -1,3 +1,4 @@
+import { messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import type { HealthChecksConfig } from '../config/daemon-config.ts'
 import type { Logger } from '../log/logger.ts'
@@ -21,19 +22,25 @@ export interface RunningHealth extends AsyncDisposable {
 }
 
 /**
- * Runs a daemon's health checks, and answers probes where the configuration asks for it.
- *
- * @throws when the listener's address cannot be bound
+ * Runs a daemon's health checks, and answers probes where the configuration asks for it. An address that cannot be had is
+ * logged: who is probed in vain notices, and the daemon serves all the same.
  */
 export async function startHealth(options: StartHealthOptions): Promise<RunningHealth> {
   const { config, clock, log, signal } = options
-  const { isListenerEnabled, bindAddress: host, bindPort, livePath, readyPath } = config
+  const { isListenerEnabled, bindAddress, bindPort, livePath, readyPath } = config
   const checks = new HealthChecks({ checks: options.checks, clock, log })
   const running = checks.run(signal)
-  if (!isListenerEnabled) return { running, [Symbol.asyncDispose]: () => Promise.resolve() }
-  const port = Number(bindPort)
-  const listener = new HealthListener({ host, port, livePath, readyPath, checks })
-  const bound = await listener.listen()
-  log.info('Serving health checks', { address: `${bound.host}:${bound.port}` })
+  const nothing = { running, [Symbol.asyncDispose]: () => Promise.resolve() }
+  if (!isListenerEnabled) return nothing
+  const host = bindAddress.replace(/^\[(.*)\]$/, '$1')
+  const listener = new HealthListener({ host, port: Number(bindPort), livePath, readyPath, checks })
+  const address = host.includes(':') ? `[${host}]:${bindPort}` : `${host}:${bindPort}`
+  log.info('Serving health checks', { address })
+  try {
+    await listener.listen()
+  } catch (error) {
+    log.warn('Error serving health checks', { error: messageOf(error) })
+    return nothing
+  }
   return { running, [Symbol.asyncDispose]: async () => await listener[Symbol.asyncDispose]() }
 }
