@@ -134,6 +134,17 @@ describe.skipIf(isMissing)('sshpop', () => {
     await expect(attest({ payload: () => text })).rejects.toThrow(message)
   })
 
+  it('refuses a plain key', async () => {
+    const [, key = ''] = readFileSync(`${scene.path('host')}.pub`, 'utf8').split(' ')
+    const payload: Change = () => JSON.stringify({ Certificate: key })
+    await expect(attest({ payload })).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_NODE_ATTESTOR_FAILED',
+        message: 'pubkey in response is not a certificate',
+      }),
+    )
+  })
+
   it('refuses a certificate without principals, and another authority', async () => {
     const nobody = await makeHost('nobody')
     await expect(attest({}, server, nobody)).rejects.toThrow('cert has no valid principals')

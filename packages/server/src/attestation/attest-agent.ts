@@ -112,21 +112,27 @@ export class AgentAttestation {
     const joinToken = state.records.joinTokens.find(tokenHash)
     if (!joinToken) throw tokenRefused()
     if (joinToken.expiresAtSeconds * 1000 < clock.nowMs()) {
-      await commitOne(state, context.cause, [
-        { op: 'delete', kind: 'join-token', key: tokenHash, expect: 'any' },
-      ])
+      await this.#discard(tokenHash, context.cause)
       throw new AttestationError('ERR_JOIN_TOKEN_REFUSED', 'join token expired')
     }
     try {
       const agentId = joinTokenAgentId(trustDomain, Buffer.from(request.payload).toString('utf8'))
       return { agentId: String(agentId), selectors: [], canReattest: false, tokenHash }
     } catch (cause) {
+      await this.#discard(tokenHash, context.cause)
       throw new AttestationError(
         'ERR_AGENT_ID_REFUSED',
         `failed to create join token ID: ${messageOf(cause)}`,
         { cause },
       )
     }
+  }
+
+  /** A token that nobody can attest with, now or later. */
+  async #discard(tokenHash: string, cause: Cause): Promise<void> {
+    await commitOne(this.#options.state, cause, [
+      { op: 'delete', kind: 'join-token', key: tokenHash, expect: 'any' },
+    ])
   }
 
   async #askAttestor(request: AttestAgentRequest, context: AttestAgentContext): Promise<Evidence> {

@@ -130,6 +130,7 @@ describe('a join token', () => {
         code: 'ERR_AGENT_ID_REFUSED',
         message: expect.stringMatching(/^failed to create join token ID: /),
       })
+      await expect(join(strange)).rejects.toEqual(used)
       expect(registry.nodes.count()).toBe(0)
     },
   )

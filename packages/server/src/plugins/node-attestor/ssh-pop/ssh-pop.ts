@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 import type { Clock } from '@mini-spire/runtime/clock'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { SshCertificate } from '@mini-spire/runtime/ssh/ssh-certificate'
+import { SshPublicKey } from '@mini-spire/runtime/ssh/ssh-public-key'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TemplateStruct } from '../agent-path-template/template-value.ts'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
@@ -77,7 +78,16 @@ function readCertificate(payload: Uint8Array): SshCertificate {
     GoJsonObject.parse(payload).bytes('certificate'),
   )
   if (raw.length === 0) throw failed('no certificate in response')
+  if (isPlainKey(raw)) throw failed('pubkey in response is not a certificate')
   return wrapping(failed, 'failed to parse public key', () => SshCertificate.parse(raw))
+}
+
+function isPlainKey(raw: Uint8Array): boolean {
+  try {
+    return Boolean(SshPublicKey.parse(raw))
+  } catch {
+    return false
+  }
 }
 
 function checkAnswer(certificate: SshCertificate, nonce: Uint8Array, answer: Uint8Array): void {
