@@ -4,9 +4,6 @@ import { ConfigService } from '../proto/spire/service/common/config/v1/config.ts
 import { InitService } from '../proto/spire/service/private/init/v1/init.ts'
 import type { PluginTimeouts } from './plugin-timeouts.ts'
 
-/** The full name of the service by which plugins are configured. */
-export const configurationService = 'spire.service.common.config.v1.Config'
-
 /** What a plugin is configured with. */
 export interface PluginConfiguration {
   /** Name of the trust domain. */

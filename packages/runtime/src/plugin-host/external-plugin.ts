@@ -5,10 +5,10 @@ import { type ClientOf, createClient, GrpcError } from '../grpc/client.ts'
 import type { ServiceDefinition } from '../grpc/service.ts'
 import {
   ConfigurationClient,
-  configurationService,
   type PluginConfiguration,
   type PluginValidation,
 } from './configuration-client.ts'
+import { configurationService } from './configuration-service.ts'
 import { PluginCallError, PluginError } from './plugin-error.ts'
 import { PluginProcess, type PluginProcessOptions } from './plugin-process.ts'
 

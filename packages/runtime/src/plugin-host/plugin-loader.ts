@@ -8,13 +8,13 @@ import { parseConfig } from '../config/parse.ts'
 import type { PluginConfig } from '../config/plugin-config.ts'
 import { printHcl } from '../config/print.ts'
 import { quoteGo } from '../go-quote.ts'
-import { GrpcError } from '../grpc/client.ts'
+import { GrpcError } from '../grpc/grpc-error.ts'
 import type { LogFields, Logger } from '../log/logger.ts'
 import { osErrorText } from '../os-error.ts'
 import { CatalogError } from './catalog-error.ts'
-import { configurationService } from './configuration-client.ts'
+import { configurationService } from './configuration-service.ts'
 import { type Exchangeable, exchangeable } from './exchangeable.ts'
-import { ExternalPlugin } from './external-plugin.ts'
+import type { ExternalPlugin } from './external-plugin.ts'
 import type { HostService } from './host-services.ts'
 import { PluginError } from './plugin-error.ts'
 import { defaultPluginTimeouts, type PluginTimeouts } from './plugin-timeouts.ts'
@@ -190,6 +190,8 @@ export class PluginLoader implements AsyncDisposable {
       const checksum = parseChecksum(config.checksum)
       if (!checksum) log.warn('Plugin checksum not configured')
       const program = { type, name, command, args, checksum }
+      // It brings a gRPC client, which most servers and agents do without: a tenth of what they would load before they serve.
+      const { ExternalPlugin } = await import('./external-plugin.ts')
       return await ExternalPlugin.load({
         timeouts: defaultPluginTimeouts,
         ...this.#options,

@@ -24,7 +24,6 @@ import { readX509PopConfig } from './node-attestor/x509-pop/x509-pop-config.ts'
 import type { Notifier } from './notifier/notifier.ts'
 import { DiskUpstreamAuthority } from './upstream-authority/disk/disk-authority.ts'
 import { readDiskConfig } from './upstream-authority/disk/disk-config.ts'
-import { SpireUpstreamAuthority } from './upstream-authority/spire/spire-authority.ts'
 import { readSpireConfig } from './upstream-authority/spire/spire-config.ts'
 import type { UpstreamAuthority } from './upstream-authority/upstream-authority.ts'
 import { VaultUpstreamAuthority } from './upstream-authority/vault/vault-authority.ts'
@@ -87,10 +86,14 @@ const upstreamAuthorities: ReadonlyMap<string, Load<UpstreamAuthority>> = new Ma
   ],
   [
     'spire',
-    (data, surroundings) =>
-      Promise.resolve(
-        new SpireUpstreamAuthority({ ...surroundings, server: readSpireConfig(data) }),
-      ),
+    async (data, surroundings) => {
+      const server = readSpireConfig(data)
+      // It brings a gRPC client, which most servers do without.
+      const { SpireUpstreamAuthority } = await import(
+        './upstream-authority/spire/spire-authority.ts'
+      )
+      return new SpireUpstreamAuthority({ ...surroundings, server })
+    },
   ],
   ['vault', (data, surroundings) => Promise.resolve(openVault(data, surroundings))],
 ])

@@ -26,11 +26,11 @@ export class EntryIndexes {
 
   constructor(table: EntryTable) {
     this.#byParent = new SpanIndex((row, bytes, start, end) => {
-      const { bytes: own, parentStart, parentEnd } = table.layoutOf(row)
+      const { bytes: own, parentStart, parentEnd } = table.idsOf(row)
       return isSameSpan(own, parentStart, parentEnd, bytes, start, end)
     })
     this.#bySpiffeId = new SpanIndex((row, bytes, start, end) => {
-      const { bytes: own, spiffeIdStart, spiffeIdEnd } = table.layoutOf(row)
+      const { bytes: own, spiffeIdStart, spiffeIdEnd } = table.idsOf(row)
       return isSameSpan(own, spiffeIdStart, spiffeIdEnd, bytes, start, end)
     })
     this.#bySelector = new SpanIndex((row, bytes, start, end) => {

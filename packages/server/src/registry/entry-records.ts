@@ -47,7 +47,7 @@ export class EntryRecords {
   constructor(rowOf: (layout: EntryLayout) => EntryRow | undefined, keptObjects: number) {
     this.#keptObjects = keptObjects
     this.#heap = new ByteHeap((from, to, bytes, start, end) => {
-      const row = rowOf(this.#movedLayout.read(bytes, start, end))
+      const row = rowOf(this.#movedLayout.readIds(bytes, start, end))
       if (row?.position !== from) throw new Error('a record has moved that no row has')
       row.position = to
     })
@@ -65,6 +65,13 @@ export class EntryRecords {
   layoutOf({ position }: EntryRow, layout: EntryLayout = this.#layout): EntryLayout {
     const heap = this.#heap
     return layout.read(heap.bytesOf(position), heap.startOf(position), heap.endOf(position))
+  }
+
+  /** As {@link EntryRecords.layoutOf}, of the IDs only. */
+  idsOf({ position }: EntryRow): EntryLayout {
+    const heap = this.#heap
+    const layout = this.#layout
+    return layout.readIds(heap.bytesOf(position), heap.startOf(position), heap.endOf(position))
   }
 
   /** The record as an object, which is kept for a while: one that is written and read once, as in an import, is not. */

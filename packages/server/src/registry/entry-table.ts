@@ -11,7 +11,7 @@ export class EntryTable {
   readonly pages: RowPages<RegistrationEntry, EntryRow> = new RowPages('entries')
   readonly #records: EntryRecords
   readonly #byId = new KeyTable<EntryRow>((row, bytes, start, end) => {
-    const { bytes: own, idStart, idEnd } = this.layoutOf(row)
+    const { bytes: own, idStart, idEnd } = this.idsOf(row)
     return isSameSpan(own, idStart, idEnd, bytes, start, end)
   })
   readonly #key = new BinaryWriter()
@@ -39,6 +39,11 @@ export class EntryTable {
   /** Where the fields of a row's record are; without a layout of the caller's own it is good until the next call. */
   layoutOf(row: EntryRow, layout?: EntryLayout): EntryLayout {
     return this.#records.layoutOf(row, layout)
+  }
+
+  /** As {@link EntryTable.layoutOf}, of the IDs only. */
+  idsOf(row: EntryRow): EntryLayout {
+    return this.#records.idsOf(row)
   }
 
   /** Adds an encoded entry that is not there yet. */

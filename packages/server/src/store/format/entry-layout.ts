@@ -41,6 +41,15 @@ export class EntryLayout {
    * @throws {StoreError} `ERR_STORE_VERSION`, or `ERR_STORE_CORRUPT` when the bytes are no entry
    */
   read(bytes: Buffer, start: number, end: number): this {
+    this.readIds(bytes, start, end)
+    this.#readSelectors(this.#reader)
+    this.#readRest(this.#reader)
+    this.#reader.end()
+    return this
+  }
+
+  /** Finds ID, SPIFFE ID and parent only: what a lookup compares. */
+  readIds(bytes: Buffer, start: number, end: number): this {
     const reader = this.#reader
     reader.reset(bytes, start, end)
     this.bytes = bytes
@@ -57,9 +66,6 @@ export class EntryLayout {
     this.parentPathStart = reader.offset
     reader.skip()
     this.parentEnd = reader.offset
-    this.#readSelectors(reader)
-    this.#readRest(reader)
-    reader.end()
     return this
   }
 
