@@ -226,10 +226,15 @@ describe('a join token', () => {
   })
 
   it('with an agent ID makes the alias entry, or neither', async () => {
-    const { token, registry } = await scene()
+    const { token, registry, time } = await scene()
+    time.ms += 600
     const agent = 'spiffe://example.org/host'
     await token({ token: 'x', agent })
     const [alias] = registry.entries.findBySpiffeId(agent)
+    // As of every entry, rounded; the token's end is not.
+    expect(alias?.createdAtSeconds).toBe(1_700_000_001)
+    const { expiresAtSeconds } = registry.joinTokens.find(hashJoinToken('x')) ?? {}
+    expect(expiresAtSeconds).toBe(1_700_000_600)
     expect(String(alias?.parentId)).toBe(tokenAgent('x'))
     expect(alias?.selectors).toEqual([{ type: 'spiffe_id', value: tokenAgent('x') }])
     await expect(token({ token: 'a b', agent })).rejects.toMatchObject({

@@ -59,8 +59,8 @@ export async function createJoinToken(
   }
   const token = request.token || randomUUID()
   const tokenHash = hashJoinToken(token)
-  const nowSeconds = Math.floor(clock.nowMs() / 1000)
-  const expiresAtSeconds = nowSeconds + request.ttlSeconds
+  const nowSeconds = clock.nowMs() / 1000
+  const expiresAtSeconds = Math.floor(nowSeconds) + request.ttlSeconds
   const mutations: Mutation[] = [
     {
       op: 'put',
@@ -71,7 +71,7 @@ export async function createJoinToken(
     },
   ]
   if (request.agentId) {
-    const alias = aliasEntry(request.agentId, trustDomain, token, nowSeconds)
+    const alias = aliasEntry(request.agentId, trustDomain, token, Math.round(nowSeconds))
     mutations.push({ op: 'put', kind: 'entry', key: alias.id, value: alias, expect: 'absent' })
   }
   const error = await commitOne(state, cause, mutations)

@@ -9,6 +9,17 @@ const attest = '/spire.api.server.agent.v1.Agent/AttestAgent'
 const sign = '/spire.api.server.svid.v1.SVID/BatchNewX509SVID'
 const renew = '/spire.api.server.agent.v1.Agent/RenewAgent'
 
+const limitedMethods = [
+  'agent.v1.Agent/AttestAgent',
+  'agent.v1.Agent/RenewAgent',
+  'agent.v1.Agent/PostStatus',
+  'svid.v1.SVID/BatchNewX509SVID',
+  'svid.v1.SVID/NewDownstreamX509CA',
+  'svid.v1.SVID/NewJWTSVID',
+  'svid.v1.SVID/BatchNewWITSVID',
+  'bundle.v1.Bundle/PublishJWTAuthority',
+].map((name) => `/spire.api.server.${name}`)
+
 interface Setup {
   readonly limits: RateLimits
   readonly clock: FakeClock
@@ -83,6 +94,39 @@ describe('rate limits', () => {
       'rate: Wait(n=3) would exceed context deadline',
     )
   })
+
+  const csr = ['agent.v1.Agent/RenewAgent', 'svid.v1.SVID/BatchNewX509SVID']
+  it.each([
+    { share: ['agent.v1.Agent/AttestAgent'], burst: 1, isSwitched: true },
+    { share: [...csr, 'svid.v1.SVID/NewDownstreamX509CA'], burst: 500, isSwitched: true },
+    { share: ['svid.v1.SVID/NewJWTSVID'], burst: 500, isSwitched: true },
+    { share: ['svid.v1.SVID/BatchNewWITSVID'], burst: 500, isSwitched: true },
+    { share: ['bundle.v1.Bundle/PublishJWTAuthority'], burst: 500, isSwitched: false },
+    { share: ['agent.v1.Agent/PostStatus'], burst: 10, isSwitched: false },
+  ])(
+    '$share have $burst a second together, and no others',
+    async ({ share, burst, isSwitched }) => {
+      const own = share.map((name) => `/spire.api.server.${name}`)
+      const on = setup()
+      // Nothing that others do is counted here.
+      for (const method of limitedMethods.filter((one) => !own.includes(one)))
+        await on.limits.admit(on.call(method).context)
+      for (const [index, method] of own.entries()) {
+        const part = index === 0 ? burst - own.length + 1 : 1
+        await on.limits.admit(on.call(method).context, part)
+      }
+      for (const method of own) {
+        const late = on.limits.admit(on.call(method, '10.0.0.1', '1m').context)
+        await expect(late).rejects.toThrow('rate: Wait(n=1) would exceed context deadline')
+      }
+      const off = setup({ attestation: false, signing: false })
+      const [first = ''] = own
+      await off.limits.admit(off.call(first).context, burst)
+      const next = off.limits.admit(off.call(first, '10.0.0.1', '1m').context)
+      if (isSwitched) await next
+      else await expect(next).rejects.toThrow('would exceed context deadline')
+    },
+  )
 
   it('renewals and signing share their tokens', async () => {
     const { limits, clock, call } = setup()
