@@ -60,7 +60,9 @@ export class Kubelet {
       this.#request = await loadRequest(this.#options)
       this.#loadedMs = clock.nowMs()
     }
-    const { status, body } = await http.request(this.#request)
+    const { status, body } = await http.request(this.#request).catch((cause: unknown) => {
+      throw new Error(`unable to perform request: ${messageOf(cause)}`, { cause })
+    })
     const text = Buffer.from(body).toString('utf8')
     if (status === 200) return parsePodList(text)
     const said = text.slice(0, maxEchoLength)
