@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { issue } from '@mini-spire/runtime/http/http.test-kit'
+import { FormServer, type SentForm } from './form-server.ts'
 import { findFault, type TrustPolicy } from './trust-policy.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -16,50 +15,42 @@ export interface FakeEntraOptions {
 
 /** Entra ID as far as an application's login with a federated credential, over TLS. */
 export class FakeEntra implements AsyncDisposable {
-  readonly authority: string
   /** PEM of the authority that its certificate leads to. */
   readonly tlsRoot: string
   /** The forms that came. */
   readonly seen: URLSearchParams[] = []
-  readonly #server: Server
   readonly #options: FakeEntraOptions
+  #server: FormServer | undefined
 
-  private constructor(server: Server, tlsRoot: string, options: FakeEntraOptions) {
-    this.#server = server
+  private constructor(tlsRoot: string, options: FakeEntraOptions) {
     this.#options = options
     this.tlsRoot = tlsRoot
-    this.authority = `https://localhost:${(server.address() as AddressInfo).port}`
   }
 
   static async start(options: FakeEntraOptions): Promise<FakeEntra> {
     const tls = await issue('localhost')
-    const server = createServer(tls)
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const made = new FakeEntra(server, tls.root, options)
-    server.on('request', (request, response) => {
-      const pieces: Buffer[] = []
-      request.on('data', (piece: Buffer) => pieces.push(piece))
-      request.on('end', () => {
-        void made.#answer(request.url ?? '', Buffer.concat(pieces).toString(), response)
-      })
-    })
+    const made = new FakeEntra(tls.root, options)
+    made.#server = await FormServer.start({ tls, answer: (...all) => made.#answer(...all) })
     return made
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
-    await new Promise((resolve) => this.#server.close(resolve))
+  get authority(): string {
+    return `https://localhost:${this.#server?.port}`
   }
 
-  async #answer(url: string, body: string, response: ServerResponse): Promise<void> {
-    const { status, json } = await this.#replyTo(url, body)
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server?.[Symbol.asyncDispose]()
+  }
+
+  async #answer(form: SentForm, response: ServerResponse): Promise<void> {
+    const { status, json } = await this.#replyTo(form)
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json))
   }
 
-  async #replyTo(
-    url: string,
-    body: string,
-  ): Promise<{ readonly status: number; readonly json: unknown }> {
+  async #replyTo({
+    url,
+    fields: form,
+  }: SentForm): Promise<{ readonly status: number; readonly json: unknown }> {
     const { tenantId } = this.#options
     const tenant = `${this.authority}/${tenantId}`
     if (url.startsWith(`/${tenantId}/v2.0/.well-known/openid-configuration`)) {
@@ -72,7 +63,6 @@ export class FakeEntra implements AsyncDisposable {
       return { status: 200, json }
     }
     if (!url.startsWith(`/${tenantId}/oauth2/v2.0/token`)) return { status: 404, json: {} }
-    const form = new URLSearchParams(body)
     this.seen.push(form)
     const refusal = await this.#refusalOf(form)
     if (refusal !== undefined) return { status: 401, json: refusal }

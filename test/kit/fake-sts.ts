@@ -1,5 +1,5 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { ServerResponse } from 'node:http'
+import { FormServer, type SentForm } from './form-server.ts'
 import { findFault, type TokenFault, type TrustPolicy } from './trust-policy.ts'
 
 /** What AWS answers for each fault of a token. */
@@ -25,39 +25,32 @@ export interface FakeStsOptions {
  * the issuer, and has the credentials made by whoever stands behind it.
  */
 export class FakeSts implements AsyncDisposable {
-  readonly endpoint: string
   /** The forms that came. */
   readonly seen: URLSearchParams[] = []
   /** Answers to the next calls, in place of the right ones. */
   readonly instead: ((response: ServerResponse) => void)[] = []
   readonly #options: FakeStsOptions
-  readonly #server: Server
+  #server: FormServer | undefined
 
-  private constructor(server: Server, options: FakeStsOptions) {
-    this.#server = server
+  private constructor(options: FakeStsOptions) {
     this.#options = options
-    this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
   }
 
   static async start(options: FakeStsOptions): Promise<FakeSts> {
-    const server = createServer()
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const made = new FakeSts(server, options)
-    server.on('request', (request, response) => {
-      const pieces: Buffer[] = []
-      request.on('data', (piece: Buffer) => pieces.push(piece))
-      request.on('end', () => void made.#answer(Buffer.concat(pieces).toString(), response))
-    })
+    const made = new FakeSts(options)
+    made.#server = await FormServer.start({ answer: (...all) => made.#answer(...all) })
     return made
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
-    await new Promise((resolve) => this.#server.close(resolve))
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.#server?.port}/`
   }
 
-  async #answer(body: string, response: ServerResponse): Promise<void> {
-    const form = new URLSearchParams(body)
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server?.[Symbol.asyncDispose]()
+  }
+
+  async #answer({ fields: form, body }: SentForm, response: ServerResponse): Promise<void> {
     this.seen.push(form)
     const instead = this.instead.shift()
     if (instead) {

@@ -1,12 +1,11 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { ServerResponse } from 'node:http'
+import { FormServer, type SentForm } from './form-server.ts'
 import { findFault, type TrustPolicy } from './trust-policy.ts'
 
 const grantType = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 /** A token endpoint that exchanges tokens [RFC 8693] for whom a policy pins. */
 export class FakeTokenEndpoint implements AsyncDisposable {
-  readonly url: string
   /** The forms that came. */
   readonly seen: URLSearchParams[] = []
   /** Answers to the next calls, in place of the right ones. */
@@ -14,32 +13,25 @@ export class FakeTokenEndpoint implements AsyncDisposable {
   /** Members of the next answers that differ; undefined removes one. */
   answer: Readonly<Record<string, unknown>> = {}
   policy: TrustPolicy | undefined
-  readonly #server: Server
+  #server: FormServer | undefined
 
-  private constructor(server: Server) {
-    this.#server = server
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
-  }
+  private constructor() {}
 
   static async start(): Promise<FakeTokenEndpoint> {
-    const server = createServer()
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const made = new FakeTokenEndpoint(server)
-    server.on('request', (request, response) => {
-      const pieces: Buffer[] = []
-      request.on('data', (piece: Buffer) => pieces.push(piece))
-      request.on('end', () => void made.#answer(Buffer.concat(pieces).toString(), response))
-    })
+    const made = new FakeTokenEndpoint()
+    made.#server = await FormServer.start({ answer: (...all) => made.#answer(...all) })
     return made
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
-    await new Promise((resolve) => this.#server.close(resolve))
+  get url(): string {
+    return `http://127.0.0.1:${this.#server?.port}/token`
   }
 
-  async #answer(body: string, response: ServerResponse): Promise<void> {
-    const form = new URLSearchParams(body)
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server?.[Symbol.asyncDispose]()
+  }
+
+  async #answer({ fields: form }: SentForm, response: ServerResponse): Promise<void> {
     this.seen.push(form)
     const instead = this.instead.shift()
     if (instead) {
