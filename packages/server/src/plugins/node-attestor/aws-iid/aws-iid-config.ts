@@ -3,8 +3,9 @@ import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { parseGoDuration } from '@mini-spire/runtime/config/go-duration'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { messageOf } from '@mini-spire/sdk/errors'
-import { AgentPathTemplate } from '../agent-path-template.ts'
+import type { AgentPathTemplate } from '../agent-path-template.ts'
 import { misconfigured } from '../attestor-errors.ts'
+import { readAgentPathTemplate } from '../read-agent-path-template.ts'
 import { readAccountListFile } from './account-list-file.ts'
 import type { AwsSdkApiOptions } from './aws-sdk-api.ts'
 
@@ -71,7 +72,7 @@ export function readAwsIidConfig(data: Node | undefined, environment: Environmen
   const config = decodeSection(schema, data)
   const accessKey = readAccessKey(config, environment)
   const template = config.agent_path_template
-  const agentPathTemplate = readTemplate(template || defaultTemplate)
+  const agentPathTemplate = readAgentPathTemplate(template || defaultTemplate, 'svid')
   const partition = config.partition || 'aws'
   if (!partitions.includes(partition)) {
     throw misconfigured(
@@ -172,14 +173,6 @@ function readOrganizationTtl(text: string, block: string): number {
     )
   }
   return parsed.ms
-}
-
-function readTemplate(text: string): AgentPathTemplate {
-  try {
-    return AgentPathTemplate.parse(text)
-  } catch (cause) {
-    throw misconfigured(`failed to parse agent svid template: ${quoteGo(text)}`, cause)
-  }
 }
 
 /** SPIRE's texts hold one status inside another. */

@@ -6,9 +6,9 @@ import { quoteGo } from '@mini-spire/runtime/go-quote'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { osErrorText } from '@mini-spire/runtime/os-error'
 import { type Certificate, parseCertificate, pemDecode } from '@mini-spire/sdk/x509'
-import { AgentPathTemplate } from '../agent-path-template.ts'
 import { misconfigured, wrapping } from '../attestor-errors.ts'
 import type { AzureApplication } from '../azure-credentials.ts'
+import { readAgentPathTemplate } from '../read-agent-path-template.ts'
 import { AttestedDocuments } from './attested-document.ts'
 import type { AzureImdsOptions } from './azure-imds.ts'
 import { AzureTenant } from './azure-tenant.ts'
@@ -82,7 +82,7 @@ export function readAzureImdsConfig(
   const path = config.trust_bundle_path
   return {
     tenants,
-    agentPathTemplate: readTemplate(config.agent_path_template || defaultTemplate),
+    agentPathTemplate: readAgentPathTemplate(config.agent_path_template || defaultTemplate, 'path'),
     documents: new AttestedDocuments({
       clock,
       issuers: new MicrosoftIssuers({ http, clock }),
@@ -126,14 +126,6 @@ function readSubscriptions(domain: string, given: readonly string[]): ReadonlySe
 
 function tenantProblem(domain: string, what: string): Error {
   return misconfigured(`misconfigured tenant ${quoteGo(domain)}: ${what}`)
-}
-
-function readTemplate(text: string): AgentPathTemplate {
-  try {
-    return AgentPathTemplate.parse(text)
-  } catch (cause) {
-    throw misconfigured(`failed to parse agent path template: ${quoteGo(text)}`, cause)
-  }
 }
 
 /** Roots beside Microsoft's: a key of SPIRE's releases after 1.15.3. */

@@ -3,8 +3,8 @@ import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
-import { AgentPathTemplate } from '../agent-path-template.ts'
 import { misconfigured } from '../attestor-errors.ts'
+import { readAgentPathTemplate } from '../read-agent-path-template.ts'
 import { AzureKeys } from './azure-keys.ts'
 import type { AzureMsiOptions, AzureTenant } from './azure-msi.ts'
 import { AzureResources } from './azure-resources.ts'
@@ -56,7 +56,7 @@ export function readAzureMsiConfig(
   return {
     clock: surroundings.clock,
     tenants,
-    agentPathTemplate: readTemplate(config.agent_path_template || defaultTemplate),
+    agentPathTemplate: readAgentPathTemplate(config.agent_path_template || defaultTemplate, 'path'),
     keys: new AzureKeys({ ...surroundings, configurationUrl }),
   }
 }
@@ -77,12 +77,4 @@ function readApplication(
   if (id === '') throw missing('app id')
   if (secret === '') throw missing('app secret')
   return { id, secret }
-}
-
-function readTemplate(text: string): AgentPathTemplate {
-  try {
-    return AgentPathTemplate.parse(text)
-  } catch (cause) {
-    throw misconfigured(`failed to parse agent path template: ${quoteGo(text)}`, cause)
-  }
 }

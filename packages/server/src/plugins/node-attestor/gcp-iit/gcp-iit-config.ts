@@ -1,10 +1,9 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
-import { quoteGo } from '@mini-spire/runtime/go-quote'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
-import { AgentPathTemplate } from '../agent-path-template.ts'
 import { misconfigured } from '../attestor-errors.ts'
+import { readAgentPathTemplate } from '../read-agent-path-template.ts'
 import { fetchInstance } from './compute-instance.ts'
 import type { GcpIitOptions } from './gcp-iit.ts'
 import { GoogleKeys } from './google-keys.ts'
@@ -46,7 +45,7 @@ export function readGcpIitConfig(
   return {
     clock: surroundings.clock,
     projectIds: new Set(config.projectid_allow_list),
-    agentPathTemplate: readTemplate(config.agent_path_template || defaultTemplate),
+    agentPathTemplate: readAgentPathTemplate(config.agent_path_template || defaultTemplate, 'path'),
     labelKeys: config.allowed_label_keys,
     metadataKeys: new Set(config.allowed_metadata_keys),
     maxMetadataValueBytes: config.max_metadata_value_size || defaultMaxMetadataValueBytes,
@@ -55,13 +54,5 @@ export function readGcpIitConfig(
       fetchInstance: (name, signal) =>
         fetchInstance(name, { ...surroundings, serviceAccountFile, signal }),
     }),
-  }
-}
-
-function readTemplate(text: string): AgentPathTemplate {
-  try {
-    return AgentPathTemplate.parse(text)
-  } catch (cause) {
-    throw misconfigured(`failed to parse agent path template: ${quoteGo(text)}`, cause)
   }
 }

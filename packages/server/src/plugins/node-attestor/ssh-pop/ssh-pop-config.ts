@@ -8,8 +8,8 @@ import { parseAuthorizedKey } from '@mini-spire/runtime/ssh/authorized-key'
 import { SshPublicKey } from '@mini-spire/runtime/ssh/ssh-public-key'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { AgentPathTemplate } from '../agent-path-template.ts'
 import { misconfigured } from '../attestor-errors.ts'
+import { readAgentPathTemplate } from '../read-agent-path-template.ts'
 import type { SshPopOptions } from './ssh-pop.ts'
 
 const schema = {
@@ -46,7 +46,7 @@ export function readSshPopConfig(
     clock,
     authorities: new Set(all.map(readAuthority)),
     canonicalDomain: config.canonical_domain,
-    agentPathTemplate: readTemplate(config.agent_path_template || defaultTemplate),
+    agentPathTemplate: readAgentPathTemplate(config.agent_path_template || defaultTemplate, 'svid'),
   }
 }
 
@@ -72,13 +72,5 @@ function readAuthority(line: string): string {
   } catch (cause) {
     const why = `failed to parse public key ${quoteGo(line)}: ${messageOf(cause)}`
     throw misconfigured(`failed to create cert checker: ${why}`, cause)
-  }
-}
-
-function readTemplate(text: string): AgentPathTemplate {
-  try {
-    return AgentPathTemplate.parse(text)
-  } catch (cause) {
-    throw misconfigured(`failed to parse agent svid template: ${quoteGo(text)}`, cause)
   }
 }

@@ -113,12 +113,17 @@ function checkAnswer(certificate: SshCertificate, nonce: Uint8Array, answer: Uin
   }
 }
 
+/** A number, as in Go, as long as it is one that can be told exactly here. */
+function serialOf({ serial }: SshCertificate): number | string {
+  return serial <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(serial) : String(serial)
+}
+
 function templateDataOf(certificate: SshCertificate, hostname: string): TemplateStruct {
   return new TemplateStruct('sshpop.agentPathTemplateData', {
     PluginName: name,
     Fingerprint: createHash('sha256').update(certificate.raw).digest('base64url'),
     Hostname: hostname,
-    Serial: String(certificate.serial),
+    Serial: serialOf(certificate),
     KeyId: certificate.keyId,
     ValidPrincipals: certificate.principals,
   })

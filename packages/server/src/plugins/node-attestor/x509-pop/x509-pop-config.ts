@@ -6,8 +6,8 @@ import type { Decoded } from '@mini-spire/runtime/config/schema'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type Certificate, parseCertificate, pemDecode } from '@mini-spire/sdk/x509'
-import { AgentPathTemplate } from '../agent-path-template.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
+import { readAgentPathTemplate } from '../read-agent-path-template.ts'
 import type { X509PopOptions } from './x509-pop.ts'
 
 const schema = {
@@ -24,8 +24,10 @@ const schema = {
 const defaults = {
   mode: 'external_pki',
   spiffePrefix: '/spire-exchange/',
-  externalPathTemplate: '/{{ .PluginName }}/{{ .Fingerprint }}',
-  spiffePathTemplate: '/{{ .PluginName }}/{{ .SVIDPathTrimmed }}',
+  pathTemplates: {
+    external_pki: '/{{ .PluginName }}/{{ .Fingerprint }}',
+    spiffe: '/{{ .PluginName }}/{{ .SVIDPathTrimmed }}',
+  },
   maxIntermediates: 4,
   maxRsaKeyBits: 8192,
 } as const
@@ -60,7 +62,10 @@ export function readX509PopConfig(
     trustDomain: surroundings.trustDomain,
     clock: surroundings.clock,
     trust,
-    agentPathTemplate: readTemplate(config, mode),
+    agentPathTemplate: readAgentPathTemplate(
+      config.agent_path_template || defaults.pathTemplates[mode],
+      'svid',
+    ),
     maxIntermediates: positive(config, 'max_intermediates', defaults.maxIntermediates),
     maxRsaKeyBits: positive(config, 'max_rsa_key_size', defaults.maxRsaKeyBits),
     verifiesClientIp: config.verify_client_ip,
@@ -104,23 +109,6 @@ function goFileError(path: string, error: unknown): string {
   if (code === 'ENOENT') return `open ${path}: no such file or directory`
   if (code === 'EACCES') return `open ${path}: permission denied`
   return messageOf(error)
-}
-
-function readTemplate(
-  config: Decoded<typeof schema>,
-  mode: 'external_pki' | 'spiffe',
-): AgentPathTemplate {
-  const fallback = mode === 'spiffe' ? defaults.spiffePathTemplate : defaults.externalPathTemplate
-  const text = config.agent_path_template || fallback
-  try {
-    return AgentPathTemplate.parse(text)
-  } catch (cause) {
-    throw new NodeAttestorError(
-      'ERR_NODE_ATTESTOR_CONFIG',
-      `failed to parse agent svid template: ${JSON.stringify(text)}`,
-      { cause },
-    )
-  }
 }
 
 function positive(
