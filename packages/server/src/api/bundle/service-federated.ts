@@ -194,7 +194,10 @@ export async function deleteFederatedBundles(
   for (const trustDomain of trustDomains) {
     const status = await deleteItem(options, call, trustDomain, mode)
     results.push({ status, trustDomain })
-    call.audit.addItem({ status, fields: { trust_domain_id: trustDomain, mode } })
+    call.audit.addItem({
+      status,
+      fields: { trust_domain_id: trustDomain, mode: mode.toUpperCase() },
+    })
   }
   return { results }
 }
@@ -205,7 +208,8 @@ async function deleteItem(
   text: string,
   mode: DeleteMode,
 ): Promise<ItemStatus> {
-  const log = call.log.with({ trust_domain_id: text, delete_federated_bundle_mode: mode })
+  const delete_federated_bundle_mode = mode.toUpperCase()
+  const log = call.log.with({ trust_domain_id: text, delete_federated_bundle_mode })
   const name = readName(text)
   if (!(name instanceof TrustDomain)) {
     return itemFailure(log, 'invalid-argument', bundleMessages.invalidTrustDomain, name)

@@ -367,6 +367,14 @@ describe('deleting a federated bundle', () => {
       revisionNumber,
     ])
 
+  it('leaves a line for each name in the audit, with the mode as SPIRE spells it', async () => {
+    await remove(2, 'other.org', 'nobody.org')
+    expect(scene.audit.items.map(({ fields, status }) => [status.code, fields])).toEqual([
+      [0, { trust_domain_id: 'other.org', mode: 'DISSOCIATE' }],
+      [5, { trust_domain_id: 'nobody.org', mode: 'DISSOCIATE' }],
+    ])
+  })
+
   it('answers for each name by itself, echoing it', async () => {
     expect(await remove(0, 'A', 'spiffe://example.org', 'nope.org', 'other.org')).toEqual([
       {

@@ -16,7 +16,7 @@ import { labelled } from '../failure.ts'
 import { logFailures } from '../log-failures.ts'
 import { passRateLimit, type RateLimit } from '../rate-limits.ts'
 import { jwtSvidToProto, x509SvidToProto } from './convert.ts'
-import { logSigned, logSignedJwt } from './log-signed.ts'
+import { logSigned, logSignedCa, logSignedJwt } from './log-signed.ts'
 import { messages } from './messages.ts'
 import { newX509Svids } from './service-batch.ts'
 import { mintWitSvid, newWitSvids } from './service-wit.ts'
@@ -132,6 +132,7 @@ function agentHandlers(options: SvidServiceOptions): Omit<Handlers, MintMethod> 
         ttlSeconds: request.preferredTtl,
         requester: String(call.caller.spiffeId),
       })
+      logSignedCa(call.log, options.trustDomain.idString, ca)
       const bundle = options.bundle()
       if (!bundle) throw new ApiError('not-found', messages.bundleNotFound)
       call.audit.addFields({ expires_at: ca.expiresAtSeconds })
