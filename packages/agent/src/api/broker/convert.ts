@@ -13,16 +13,24 @@ const prefix = 'type.googleapis.com/spiffe.broker.'
 const pidType = `${prefix}WorkloadPIDReference`
 const objectType = `${prefix}KubernetesObjectReference`
 
+/** No type has a longer name: a broker's words go into refusals and the log. */
+const maxTypeLength = 512
+/** No reference is longer: attestors, plugins among them, get it whole. */
+const maxReferenceBytes = 65_536
+
 /** Why a reference leads to nothing, for programs [SPIFFE Broker API 4.8]. */
 export type ReferenceReason =
   | 'WORKLOAD_REFERENCE_INVALID'
   | 'WORKLOAD_NOT_FOUND'
   | 'WORKLOAD_NOT_ENTITLED'
 
-/** The type of a reference. @throws {ApiError} invalid-argument, when there is no reference */
+/** The type of a reference. @throws {ApiError} invalid-argument, when there is no reference, or a huge one */
 export function referenceType(wire: WireReference | undefined): string {
   const type = wire?.reference?.typeUrl ?? ''
   if (type === '') throw invalidReference(messages.referenceMissing)
+  const size = wire?.reference?.value.length ?? 0
+  if (type.length > maxTypeLength || size > maxReferenceBytes)
+    throw invalidReference(messages.referenceTooLong)
   return type
 }
 

@@ -6,6 +6,7 @@ export const messages = {
   reflectionOverTcp: 'server reflection is only available over Unix sockets',
   callerUnknown: 'unable to determine caller identity',
   referenceMissing: 'workload reference must be provided',
+  referenceTooLong: 'workload reference is too long',
   badPidReference:
     'unable to unmarshal PID reference: proto: cannot parse invalid wire-format data',
   badObjectReference:

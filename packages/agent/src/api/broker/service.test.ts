@@ -287,6 +287,16 @@ describe('a reference', () => {
       { typeUrl: `${prefix}KubernetesObjectReference`, value: Uint8Array.of(0xff) },
       'unable to unmarshal object reference: proto: cannot parse invalid wire-format data',
     ],
+    [
+      'whose type has a name without end',
+      { typeUrl: 'x'.repeat(1_000_000), value: new Uint8Array() },
+      'workload reference is too long',
+    ],
+    [
+      'of a megabyte',
+      { typeUrl: pidType, value: new Uint8Array(1_000_000) },
+      'workload reference is too long',
+    ],
   ])('%s leads to nobody', async (_what, reference, message) => {
     const { jwt, asked } = setUp()
     const refused = jwt({ reference: { reference } })
