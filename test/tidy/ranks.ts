@@ -18,6 +18,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'grpc-status.ts': 0.5,
     'atomic-file.ts': 0,
     'clock.ts': 0,
+    'secured-channel.ts': 0,
     'http/': 1,
     'proto/': 0,
     'spiffe-id/': 1,

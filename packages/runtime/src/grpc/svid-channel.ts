@@ -1,8 +1,8 @@
 import { constants, type KeyObject, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
-import { type CallCredentials, ChannelCredentials, credentials } from '@grpc/grpc-js'
 import { messageOf } from '@mini-spire/sdk/errors'
+import { SecuredChannelCredentials } from '@mini-spire/sdk/internal/secured-channel'
 import { pqKemSettings } from '../pq-kem.ts'
 import { type ChannelLimits, type GrpcChannel, openChannel } from './channel.ts'
 import { readPeerChain } from './tls-peer.ts'
@@ -35,72 +35,42 @@ export function openSvidChannel(options: SvidChannelOptions): GrpcChannel {
   const { address, port, maxReceiveBytes = 4 * 1024 * 1024 } = options
   const host = isIP(address) === 6 ? `[${address}]` : address
   const scheme = isIP(address) === 0 ? 'dns' : `ipv${isIP(address)}`
-  return openChannel(`${scheme}:${host}:${port}`, new SvidChannelCredentials(options), {
+  const secured = new SecuredChannelCredentials((socket) => secure(socket, options))
+  return openChannel(`${scheme}:${host}:${port}`, secured, {
     'grpc.max_receive_message_length': maxReceiveBytes,
     'grpc.default_authority': options.serverName ?? `${host}:${port}`,
   })
 }
 
-type SecureConnector = ReturnType<ChannelCredentials['_createSecureConnector']>
-type ConnectorParameters = Parameters<ChannelCredentials['_createSecureConnector']>
-
-/** Connects by SPIFFE's rules; exported as `experimental` by grpc-js, which is why its version is pinned. */
-class SvidChannelCredentials extends ChannelCredentials {
-  readonly #options: SvidChannelOptions
-
-  constructor(options: SvidChannelOptions) {
-    super()
-    this.#options = options
-  }
-
-  override _isSecure(): boolean {
-    return true
-  }
-
-  override _equals(other: ChannelCredentials): boolean {
-    return this === other
-  }
-
-  override _createSecureConnector(...parameters: ConnectorParameters): SecureConnector {
-    const [, , callCredentials] = parameters
-    const inner: CallCredentials = callCredentials ?? credentials.createEmpty()
-    return {
-      connect: async (socket) => ({ socket: await this.#connect(socket), secure: true }),
-      waitForReady: () => Promise.resolve(),
-      getCallCredentials: () => inner,
-      destroy: () => {},
-    }
-  }
-
-  async #connect(socket: Socket): Promise<TLSSocket> {
-    const { address, serverName, verifyServer, requiresPqKem } = this.#options
-    const name = serverName ?? (isIP(address) === 0 ? address : undefined)
-    const secured = connect({
-      socket,
-      ...tlsSettings,
-      ...(requiresPqKem && pqKemSettings),
-      ...clientIdentity(this.#options.svid()),
-      ...(name === undefined ? {} : { servername: name }),
+/** Does the handshake, and judges the server. */
+async function secure(socket: Socket, options: SvidChannelOptions): Promise<TLSSocket> {
+  const { address, serverName, verifyServer, requiresPqKem } = options
+  const name = serverName ?? (isIP(address) === 0 ? address : undefined)
+  const secured = connect({
+    socket,
+    ...tlsSettings,
+    ...(requiresPqKem && pqKemSettings),
+    ...clientIdentity(options.svid()),
+    ...(name === undefined ? {} : { servername: name }),
+  })
+  await new Promise<void>((resolve, reject) => {
+    const onClose = (): void => reject(new Error('connection closed during the TLS handshake'))
+    secured.once('error', reject)
+    secured.once('close', onClose)
+    secured.once('secureConnect', () => {
+      secured.off('error', reject)
+      secured.off('close', onClose)
+      resolve()
     })
-    await new Promise<void>((resolve, reject) => {
-      const onClose = (): void => reject(new Error('connection closed during the TLS handshake'))
-      secured.once('error', reject)
-      secured.once('close', onClose)
-      secured.once('secureConnect', () => {
-        secured.off('error', reject)
-        secured.off('close', onClose)
-        resolve()
-      })
-    })
-    secured.on('error', () => {})
-    try {
-      if (secured.alpnProtocol !== 'h2') throw new Error('the server does not speak HTTP/2')
-      verifyServer(readPeerChain(secured).map(({ raw }) => new Uint8Array(raw)))
-      return secured
-    } catch (error) {
-      secured.destroy()
-      throw new Error(`authentication handshake failed: ${messageOf(error)}`, { cause: error })
-    }
+  })
+  secured.on('error', () => {})
+  try {
+    if (secured.alpnProtocol !== 'h2') throw new Error('the server does not speak HTTP/2')
+    verifyServer(readPeerChain(secured).map(({ raw }) => new Uint8Array(raw)))
+    return secured
+  } catch (error) {
+    secured.destroy()
+    throw new Error(`authentication handshake failed: ${messageOf(error)}`, { cause: error })
   }
 }
 
