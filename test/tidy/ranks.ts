@@ -29,6 +29,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'wit-svid/': 3,
     'tls/': 4,
     'workload-api/': 4,
+    'broker/': 5,
     'federation/': 5,
     'exchange/': 5,
     'aws/': 5.5,

@@ -1,5 +1,5 @@
-import { isIP } from 'node:net'
-import { connect, type TLSSocket } from 'node:tls'
+import { isIP, type Socket } from 'node:net'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { messageOf } from '../errors.ts'
 import type { X509SvidSource } from '../x509-svid/index.ts'
 import { checkPeer, type PeerCheck, readPeerChain, type TlsPeer } from './peer.ts'
@@ -7,12 +7,16 @@ import { svidContext } from './svid-context.ts'
 import { TlsError } from './tls-error.ts'
 
 /** Options of {@link connectTls}. */
-export interface ConnectTlsOptions extends PeerCheck {
+export interface ConnectTlsOptions extends TlsHandshakeOptions {
   readonly host: string
   readonly port: number
+}
+
+/** Options of {@link secureTls}. */
+export interface TlsHandshakeOptions extends PeerCheck {
   /** Our identity, asked anew for each connection. @default none: the server sees an anonymous client */
   readonly svids?: X509SvidSource
-  /** What SNI asks for. @default the host, if it is a name */
+  /** What SNI asks for. @default the host, if it is a name that is known */
   readonly serverName?: string
   readonly alpnProtocols?: readonly string[]
   /** Gives up when it aborts; the connection that has been made stays. */
@@ -35,13 +39,22 @@ export interface TlsConnection {
  * const { socket, peer } = await connectTls({ host, port, svids: source, bundles: source, authorize: authorizeId(server) })
  */
 export function connectTls(options: ConnectTlsOptions): Promise<TlsConnection> {
-  const { host, port, signal, alpnProtocols } = options
+  const { host, port } = options
   const serverName = options.serverName ?? (isIP(host) === 0 ? host : undefined)
+  return handshake({ host, port }, { ...options, ...(serverName !== undefined && { serverName }) })
+}
+
+/** As {@link connectTls}, over a connection that is there. */
+export function secureTls(socket: Socket, options: TlsHandshakeOptions): Promise<TlsConnection> {
+  return handshake({ socket }, options)
+}
+
+function handshake(over: ConnectionOptions, options: TlsHandshakeOptions): Promise<TlsConnection> {
+  const { signal, alpnProtocols, serverName } = options
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     const socket = connect({
-      host,
-      port,
+      ...over,
       ...svidContext(options.svids?.getX509Svid()),
       ...(serverName !== undefined && { servername: serverName }),
       ...(alpnProtocols && { ALPNProtocols: [...alpnProtocols] }),

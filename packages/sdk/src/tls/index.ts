@@ -5,7 +5,13 @@ export {
   authorizeMemberOf,
   authorizeOneOf,
 } from './authorizer.ts'
-export { type ConnectTlsOptions, connectTls, type TlsConnection } from './connect.ts'
+export {
+  type ConnectTlsOptions,
+  connectTls,
+  secureTls,
+  type TlsConnection,
+  type TlsHandshakeOptions,
+} from './connect.ts'
 export { SvidHttpsAgent, type SvidHttpsAgentOptions } from './https-agent.ts'
 export { checkPeer, type PeerCheck, readPeerChain, type TlsPeer } from './peer.ts'
 export { SvidTlsServer, type SvidTlsServerOptions, type Updatable } from './server.ts'

@@ -1,5 +1,12 @@
 import { setMaxListeners } from 'node:events'
-import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import {
+  type ChannelCredentials,
+  Client,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
 import { messageOf } from '../errors.ts'
 import { WorkloadApiCallError } from './workload-api-error.ts'
 
@@ -12,23 +19,30 @@ export interface WorkloadMethod<Request, Response> {
   readonly responseDeserialize: (bytes: Buffer) => Response
 }
 
-/** Without it the agent refuses every call: a browser or proxy that is tricked into calling would not send it [Workload Endpoint 6]. */
-function securityHeader(): Metadata {
-  const metadata = new Metadata()
-  metadata.set('workload.spiffe.io', 'true')
-  return metadata
+/** How an endpoint of an agent is spoken to. */
+export interface ChannelOptions {
+  /** Secures each connection. @default nothing: the Workload API is on this machine */
+  readonly credentials?: ChannelCredentials
+  /**
+   * Without it the agent refuses every call: a browser or proxy that is tricked into calling would not send it
+   * [Workload Endpoint 6, Broker Endpoint 3]. @default workload.spiffe.io
+   */
+  readonly securityHeader?: string
 }
 
-/** A lazily dialled connection to a Workload API. Calls fail with {@link WorkloadApiCallError}. */
+/** A lazily dialled connection to an agent. Calls fail with {@link WorkloadApiCallError}. */
 export class WorkloadChannel {
   readonly #client: Client
   /** Ends every call: closing a grpc-js client alone leaves open streams open. */
   readonly #closed = new AbortController()
 
-  constructor(target: string) {
+  readonly #securityHeader: string
+
+  constructor(target: string, options: ChannelOptions = {}) {
+    this.#securityHeader = options.securityHeader ?? 'workload.spiffe.io'
     // As many calls as the workload likes may listen for the end of the channel.
     setMaxListeners(0, this.#closed.signal)
-    this.#client = new Client(target, credentials.createInsecure(), {
+    this.#client = new Client(target, options.credentials ?? credentials.createInsecure(), {
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.enable_channelz': 0,
       'grpc.initial_reconnect_backoff_ms': 100,
@@ -49,7 +63,7 @@ export class WorkloadChannel {
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        securityHeader(),
+        this.#metadata(),
         (error, response) => {
           signal.removeEventListener('abort', cancel)
           if (error) reject(signal.aborted ? aborted(signal) : failure(error))
@@ -74,7 +88,7 @@ export class WorkloadChannel {
       method.requestSerialize,
       method.responseDeserialize,
       request,
-      securityHeader(),
+      this.#metadata(),
     )
     const cancel = (): void => call.cancel()
     signal.addEventListener('abort', cancel, { once: true })
@@ -93,6 +107,12 @@ export class WorkloadChannel {
   close(): void {
     this.#closed.abort()
     this.#client.close()
+  }
+
+  #metadata(): Metadata {
+    const metadata = new Metadata()
+    metadata.set(this.#securityHeader, 'true')
+    return metadata
   }
 
   #until(given: AbortSignal | undefined): AbortSignal {

@@ -17,8 +17,7 @@ import {
   x509ContextFromProto,
 } from './convert.ts'
 import { defaultEndpointAddress, endpointTarget } from './endpoint-address.ts'
-import { type Backoff, type WatchOptions, watch } from './watch.ts'
-import { WorkloadApiError } from './workload-api-error.ts'
+import { type Backoff, firstOf, type WatchOptions, watch } from './watch.ts'
 
 /** Options of a {@link WorkloadApiClient}. */
 export interface WorkloadApiClientOptions {
@@ -69,12 +68,12 @@ export class WorkloadApiClient implements Disposable {
 
   /** All X509-SVIDs and the roots to verify peers with, as they are now. */
   fetchX509Context(options: CallOptions = {}): Promise<X509Context> {
-    return this.#first(this.#x509Svids(options.signal), x509ContextFromProto)
+    return firstOf(this.#x509Svids(options.signal), x509ContextFromProto)
   }
 
   /** The roots of every trust domain this workload may verify; it needs no SVID of its own for that. */
   fetchX509Bundles(options: CallOptions = {}): Promise<X509BundleSet> {
-    return this.#first(this.#x509Bundles(options.signal), x509BundlesFromProto)
+    return firstOf(this.#x509Bundles(options.signal), x509BundlesFromProto)
   }
 
   /** A JWT-SVID for an audience: the first one the agent gives. */
@@ -94,7 +93,7 @@ export class WorkloadApiClient implements Disposable {
 
   /** The keys JWT-SVIDs of every trust domain this workload may verify are signed with. */
   fetchJwtBundles(options: CallOptions = {}): Promise<JwtBundleSet> {
-    return this.#first(this.#jwtBundles(options.signal), jwtBundlesFromProto)
+    return firstOf(this.#jwtBundles(options.signal), jwtBundlesFromProto)
   }
 
   /**
@@ -153,13 +152,5 @@ export class WorkloadApiClient implements Disposable {
 
   #jwtBundles(signal?: AbortSignal): AsyncGenerator<JWTBundlesResponse> {
     return this.#channel.stream(Api.fetchJwtBundles, {}, signal)
-  }
-
-  async #first<Message, Value>(
-    stream: AsyncIterable<Message>,
-    read: (message: Message) => Value,
-  ): Promise<Value> {
-    for await (const message of stream) return read(message)
-    throw new WorkloadApiError('ERR_WORKLOAD_API_RESPONSE', 'the stream ended without a message')
   }
 }

@@ -37,16 +37,26 @@ function withoutRepeatedHints<Svid extends { readonly hint: string }>(
  * @throws {WorkloadApiError} `ERR_WORKLOAD_API_RESPONSE` without SVIDs; {@link X509SvidError} for one that breaks a rule
  */
 export function x509ContextFromProto(response: X509SVIDResponse): X509Context {
+  const { svids, bundles } = x509SvidsFromProto(response)
+  const [first, ...others] = svids
+  if (!first) throw new WorkloadApiError('ERR_WORKLOAD_API_RESPONSE', 'no SVIDs in response')
+  return { svids: [first, ...others], bundles }
+}
+
+/** Reads one message, which may hold no SVIDs. @throws {X509SvidError} for one that breaks a rule */
+export function x509SvidsFromProto(response: X509SVIDResponse): {
+  readonly svids: readonly X509Svid[]
+  readonly bundles: X509BundleSet
+} {
   const read = withoutRepeatedHints(response.svids).map((one) => {
     const svid = X509Svid.parseDer(one.x509Svid, one.x509SvidKey, one.hint)
     // The name beside the certificate may belong to an entry that has just changed: what counts is what was signed.
     return { svid, bundle: X509Bundle.parseDer(svid.spiffeId.trustDomain, one.bundle) }
   })
-  const [first, ...others] = read.map(({ svid }) => svid)
-  if (!first) throw new WorkloadApiError('ERR_WORKLOAD_API_RESPONSE', 'no SVIDs in response')
   const own = read.map(({ bundle }) => bundle)
   const federated = x509BundlesFromMap(response.federatedBundles)
-  return { svids: [first, ...others], bundles: new X509BundleSet([...federated, ...own]) }
+  const svids = read.map(({ svid }) => svid)
+  return { svids, bundles: new X509BundleSet([...federated, ...own]) }
 }
 
 /** Reads one message of the stream. @throws {X509Error} for roots that cannot be read */

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { GrpcStatus } from '../grpc-status.ts'
-import { WorkloadApiCallError } from './workload-api-error.ts'
+import { WorkloadApiCallError, WorkloadApiError } from './workload-api-error.ts'
 
 /** How long to wait before the attempt that follows `failures` failures in a row, in milliseconds. */
 export type Backoff = (failures: number) => number
 
 const longestPauseMs = 30_000
 
-const finalStatuses: ReadonlySet<number> = new Set([
+const finalStatuses: ReadonlySet<number> = new Set<number>([
   GrpcStatus.Canceled,
   GrpcStatus.InvalidArgument,
   GrpcStatus.Unimplemented,
@@ -15,6 +15,9 @@ const finalStatuses: ReadonlySet<number> = new Set([
 
 /** One second more after each failure, thirty at most; a message starts it anew. */
 export const linearBackoff: Backoff = (failures) => Math.min(failures * 1000, longestPauseMs)
+
+/** What is not worth asking again after. */
+export type FinalStatuses = ReadonlySet<number>
 
 /** What a watch needs beside the stream it keeps open. */
 export interface WatchOptions {
@@ -38,6 +41,7 @@ export async function* watch<Message, Value>(
   open: (signal: AbortSignal) => AsyncIterable<Message>,
   read: (message: Message) => Value,
   options: WatchOptions,
+  final: FinalStatuses = finalStatuses,
 ): AsyncGenerator<Value> {
   const { signal = new AbortController().signal, onError, backoff = linearBackoff } = options
   let failures = 0
@@ -50,7 +54,7 @@ export async function* watch<Message, Value>(
       }
     } catch (error) {
       if (signal.aborted) return
-      if (isFinal(error)) throw error
+      if (isFinal(error, final)) throw error
       onError?.(error)
     }
     failures++
@@ -71,8 +75,8 @@ function readOrReport<Message, Value>(
   }
 }
 
-function isFinal(error: unknown): boolean {
-  return error instanceof WorkloadApiCallError && finalStatuses.has(error.status)
+function isFinal(error: unknown, final: FinalStatuses): boolean {
+  return error instanceof WorkloadApiCallError && final.has(error.status)
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -81,4 +85,17 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   } catch {
     // Aborted: the loop sees it.
   }
+}
+
+/**
+ * The first value of a stream.
+ *
+ * @throws {WorkloadApiError} `ERR_WORKLOAD_API_RESPONSE` when it ends without one
+ */
+export async function firstOf<Message, Value>(
+  stream: AsyncIterable<Message>,
+  read: (message: Message) => Value,
+): Promise<Value> {
+  for await (const message of stream) return read(message)
+  throw new WorkloadApiError('ERR_WORKLOAD_API_RESPONSE', 'the stream ended without a message')
 }
