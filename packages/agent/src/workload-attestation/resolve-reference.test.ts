@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
+import { startZombie } from '@mini-spire/runtime/peer/zombie.test-kit'
 import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SelectorSet } from '../model/selector-set.ts'
@@ -86,12 +87,9 @@ describe('a process that a broker names', () => {
   it('is not there when nobody, a zombie or a thread has the number', async () => {
     const { asked, resolve } = setUp()
     await expect(resolve(processReference(2 ** 22 + 1))).rejects.toMatchObject(notThere)
-    const parent = start('sh', '-c', 'true & echo $!; exec sleep 60')
-    const said = await new Promise<Buffer>((done) => parent.stdout?.once('data', done))
-    const zombie = Number(said)
-    while (!/ Z /.test(readFileSync(`/proc/${zombie}/stat`, 'latin1')))
-      await new Promise((done) => setImmediate(done))
-    await expect(resolve(processReference(zombie))).rejects.toMatchObject(notThere)
+    const { pid, parent } = await startZombie()
+    closers.push(() => parent.kill('SIGKILL'))
+    await expect(resolve(processReference(pid))).rejects.toMatchObject(notThere)
     expect(asked).toEqual([])
   })
 

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { descriptorOf, loadPeerCalls, type PeerCalls } from './peer-calls.ts'
 import { pinProcess, pinUnixPeer } from './unix-peer.ts'
+import { startZombie } from './zombie.test-kit.ts'
 
 const closers: (() => unknown)[] = []
 afterEach(async () => {
@@ -164,16 +165,9 @@ describe('the process behind a Unix socket', () => {
   })
 })
 
-/** A process that has ended and that its parent does not collect. */
 async function zombie(): Promise<number> {
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
+  const { pid, parent } = await startZombie()
   closers.push(() => parent.kill('SIGKILL'))
-  const said = await new Promise<Buffer>((resolve) => parent.stdout.once('data', resolve))
-  const pid = Number(said)
-  const isZombie = (): boolean => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  while (!isZombie()) await new Promise((resolve) => setImmediate(resolve))
   return pid
 }
 
