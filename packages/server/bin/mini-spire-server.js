@@ -1,4 +1,4 @@
 #!/bin/sh
-':' //; exec node --max-semi-space-size=8 "$0" "$@"
-// The two lines above start Node with a small young generation: a tenth less memory under load.
+':' //; exec node --min-semi-space-size=8 --max-semi-space-size=8 "$0" "$@"
+// The two lines above start Node with a young generation that is small and does not have to grow first: less memory under load, a faster start.
 import '../dist/main.js'

@@ -43,8 +43,8 @@ export interface Backend {
   open(): Promise<string>
   /** Log segments that have changes of this revision or later, oldest first, in chunks. */
   segments(fromRevision: number): AsyncIterable<readonly LogSegment[]>
-  /** Every record, by kind and then in creation order, in chunks. */
-  records(): AsyncIterable<readonly StoredRecord[]>
+  /** The bytes of every record, by kind and then in creation order, in chunks. */
+  records(): AsyncIterable<readonly Uint8Array[]>
   /** Issuance values that begin in this interval (end excluded), oldest first, in chunks. */
   issuance(fromMs: number, toMs: number): AsyncIterable<readonly StoredIssuance[]>
   /** Writes atomically; resolves when it survives a power cut. */

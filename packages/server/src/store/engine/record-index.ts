@@ -83,14 +83,14 @@ export class RecordIndex {
     this.#heap.free(position)
   }
 
-  /** Whether there is a record of this key that was created then and has this hash. */
-  has(key: KeySpan, createdRevision: number, hash: string): boolean {
+  /** The revision that created the record of this key, if it has this hash; undefined when there is no such record. */
+  createdRevision(key: KeySpan, hash: string): number | undefined {
     const position = this.#table.get(key.bytes, key.start, key.end)
-    if (position === undefined) return false
+    if (position === undefined) return undefined
     const slot = this.#heap.bytesOf(position)
     const at = this.#heap.startOf(position)
-    if (slot.readUIntBE(at, revisionBytes) !== createdRevision) return false
-    return isHashAt(slot, at + revisionBytes, hash)
+    if (!isHashAt(slot, at + revisionBytes, hash)) return undefined
+    return slot.readUIntBE(at, revisionBytes)
   }
 
   /** Kind and key as bytes; good until the next call. */

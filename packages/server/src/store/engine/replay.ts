@@ -4,10 +4,10 @@ import { readChangeLink } from '../format/change-codec.ts'
 import { EntryLayout } from '../format/entry-layout.ts'
 import { sha256 } from '../format/hash.ts'
 import { IdReader } from '../format/id-codec.ts'
-import { kindOfNumber, readRecord, recordKeyOf } from '../format/record-codec.ts'
-import type { AppliedChange, Position, RecordKind, Records } from '../store.ts'
+import { kindOfNumber, numberOfKind, readRecord, recordKeyOf } from '../format/record-codec.ts'
+import type { AppliedChange, Position, RecordKind } from '../store.ts'
 import { StoreError } from '../store-error.ts'
-import type { Backend, LogSegment, StoredRecord } from './backend.ts'
+import type { Backend, LogSegment } from './backend.ts'
 import { emptyHead, type Head } from './head.ts'
 import { LinkLayout } from './link-layout.ts'
 import { isHashAt, type KeySpan, RecordIndex } from './record-index.ts'
@@ -140,8 +140,8 @@ async function replayRecords(options: ReplayOptions, log: LogReplay): Promise<vo
   if (removed.length > 0) options.listener(removed)
 }
 
-/** What a record begins with: version and kind. The key of an entry follows. */
-const recordHeadBytes = 2
+/** A record begins with its version, then its kind. The key of an entry follows. */
+const kindOffset = 1
 
 /** A stored entry as a change. Its key and the object are made when they are asked for. */
 class StoredEntry {
@@ -151,15 +151,15 @@ class StoredEntry {
   readonly createdRevision: number
   readonly #ids: IdReader
 
-  constructor(record: StoredRecord, position: Position, ids: IdReader) {
-    this.encoded = record.bytes
-    this.createdRevision = record.createdRevision
+  constructor(encoded: Uint8Array, createdRevision: number, position: Position, ids: IdReader) {
+    this.encoded = encoded
+    this.createdRevision = createdRevision
     this.position = position
     this.#ids = ids
   }
 
   get key(): string {
-    return new BinaryReader(this.encoded, recordHeadBytes).string()
+    return new BinaryReader(this.encoded, kindOffset + 1).string()
   }
 
   get value(): RegistrationEntry {
@@ -174,6 +174,9 @@ class RecordReplay {
   readonly #layout = new EntryLayout()
   /** Of every record that is not known to have changed later: one object for all. */
   readonly #position: Position
+  /** Of the record before this one. */
+  #kindNumber = 0
+  #created = 0
 
   constructor(options: ReplayOptions, log: LogReplay) {
     this.#options = options
@@ -182,57 +185,63 @@ class RecordReplay {
   }
 
   /** The record as a change, undefined when it is known already. */
-  read(record: StoredRecord): AppliedChange | undefined {
-    const kind = kindOfNumber(record.kind)
-    return kind === 'entry' ? this.#readEntry(record) : this.#readOther(kind, record)
+  read(bytes: Uint8Array): AppliedChange | undefined {
+    const kind = kindOfNumber(bytes[kindOffset] ?? 0)
+    return kind === 'entry' ? this.#readEntry(bytes) : this.#readOther(kind, bytes)
   }
 
-  /** An entry is checked and not made an object: most are not asked for soon. */
-  #readEntry(record: StoredRecord): AppliedChange | undefined {
-    const layout = this.#locate(record)
-    // Records begin with their version, which changes do not have.
-    const key = { bytes: layout.bytes, start: layout.idStart - 1, end: layout.idEnd }
-    this.#prove(key, 'entry', record)
-    const change = new StoredEntry(record, this.#position, this.#ids)
+  /** An entry is not made an object: most are not asked for soon. Who indexes it walks through its fields. */
+  #readEntry(bytes: Uint8Array): AppliedChange | undefined {
+    const layout = this.#readable('entry', () =>
+      this.#layout.readIds(asBuffer(bytes), 0, bytes.length),
+    )
+    const key = { bytes: layout.bytes, start: kindOffset, end: layout.idEnd }
+    const createdRevision = this.#prove(key, 'entry', bytes)
+    const change = new StoredEntry(bytes, createdRevision, this.#position, this.#ids)
     if (this.#log.changed.size === 0 && this.#options.known.revision === 0) return change
     const changed = this.#log.changed.get(`entry\n${change.key}`)
-    return changed && ({ ...changed, value: change.value, encoded: record.bytes } as AppliedChange)
+    return changed && ({ ...changed, value: change.value, encoded: bytes } as AppliedChange)
   }
 
-  #readOther(kind: RecordKind, record: StoredRecord): AppliedChange | undefined {
-    const value = this.#decode(kind, record)
+  #readOther(kind: RecordKind, bytes: Uint8Array): AppliedChange | undefined {
+    const value = this.#readable(kind, () => readRecord(kind, bytes, this.#ids))
     const key = recordKeyOf(kind, value)
-    this.#prove(this.#log.index.spanOf(kind, key), kind, record)
+    const createdRevision = this.#prove(this.#log.index.spanOf(kind, key), kind, bytes)
     const { changed } = this.#log
     const change = changed.get(`${kind}\n${key}`)
     if (this.#options.known.revision > 0 && change === undefined) return undefined
     const position = change?.position ?? this.#position
-    const { createdRevision } = record
     return { kind, key, value, position, createdRevision } as AppliedChange
   }
 
-  #prove(key: KeySpan, kind: RecordKind, { createdRevision, bytes }: StoredRecord): void {
-    if (this.#log.index.has(key, createdRevision, sha256(bytes))) return
-    throw corrupt(`${kind} created by change ${createdRevision} is not what the log says`)
+  /** The revision that created a record. Records come by kind and in the order of creation, so none comes twice or out of place. */
+  #prove(key: KeySpan, kind: RecordKind, bytes: Uint8Array): number {
+    const created = this.#log.index.createdRevision(key, sha256(bytes))
+    if (created === undefined) {
+      throw corrupt(`${kind} ${this.#place(kind)} is not what the log says`)
+    }
+    const number = numberOfKind(kind)
+    const isInOrder =
+      number === this.#kindNumber ? created > this.#created : number > this.#kindNumber
+    if (!isInOrder) throw corrupt(`${kind} created by change ${created} is out of its place`)
+    this.#kindNumber = number
+    this.#created = created
+    return created
   }
 
-  #locate(record: StoredRecord): EntryLayout {
-    return this.#readable('entry', record, () =>
-      this.#layout.read(asBuffer(record.bytes), 0, record.bytes.length),
-    )
-  }
-
-  #decode<Kind extends RecordKind>(kind: Kind, record: StoredRecord): Records[Kind] {
-    return this.#readable(kind, record, () => readRecord(kind, record.bytes, this.#ids))
-  }
-
-  #readable<Result>(kind: RecordKind, record: StoredRecord, read: () => Result): Result {
+  #readable<Result>(kind: RecordKind, read: () => Result): Result {
     try {
       return read()
     } catch (cause) {
       if (cause instanceof StoreError && cause.code === 'ERR_STORE_VERSION') throw cause
-      throw corrupt(`${kind} created by change ${record.createdRevision} cannot be read`, cause)
+      throw corrupt(`${kind} ${this.#place(kind)} cannot be read`, cause)
     }
+  }
+
+  /** Where the record is that is being read. */
+  #place(kind: RecordKind): string {
+    const isFirst = numberOfKind(kind) !== this.#kindNumber
+    return isFirst ? 'that comes first' : `after the one created by change ${this.#created}`
   }
 }
 

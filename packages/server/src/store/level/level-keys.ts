@@ -12,14 +12,6 @@ export function recordKey(kind: number, createdRevision: number): Buffer {
   return key
 }
 
-/** Kind and creation revision of a record's key; undefined when it is not one. */
-export function parseRecordKey(
-  key: Buffer,
-): { readonly kind: number; readonly createdRevision: number } | undefined {
-  if (key.length !== 2 + revisionBytes || key[0] !== prefix.record) return undefined
-  return { kind: key[1] ?? 0, createdRevision: key.readUIntBE(2, revisionBytes) }
-}
-
 /** The key of a log segment: the revision of its first change. */
 export function segmentKey(firstRevision: number): Buffer {
   const key = Buffer.alloc(1 + revisionBytes)

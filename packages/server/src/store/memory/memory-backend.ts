@@ -30,10 +30,10 @@ export class MemoryBackend implements Backend {
     yield this.#segments.slice(Math.max(first, 0))
   }
 
-  async *records(): AsyncGenerator<readonly StoredRecord[], void> {
-    yield [...this.#records.values()].sort(
-      (a, b) => a.kind - b.kind || a.createdRevision - b.createdRevision,
-    )
+  async *records(): AsyncGenerator<readonly Uint8Array[], void> {
+    yield [...this.#records.values()]
+      .sort((a, b) => a.kind - b.kind || a.createdRevision - b.createdRevision)
+      .map(({ bytes }) => bytes)
   }
 
   async *issuance(fromMs: number, toMs: number): AsyncGenerator<readonly StoredIssuance[], void> {
