@@ -15,6 +15,7 @@ import (
 	"github.com/spiffe/spire-api-sdk/proto/spire/api/types"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 )
 
@@ -32,7 +33,18 @@ func agent(args []string) error {
 	if err := overSocket(*admin, func(conn *grpc.ClientConn) { askDelegated(ctx, conn, *selector) }); err != nil {
 		return err
 	}
-	return overSocket(*public, func(conn *grpc.ClientConn) { askSecrets(ctx, conn) })
+	return overSocket(*public, func(conn *grpc.ClientConn) {
+		askSecrets(ctx, conn)
+		stream, err := reflectionv1.NewServerReflectionClient(conn).ServerReflectionInfo(ctx)
+		if err == nil {
+			_ = stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+			var answer *reflectionv1.ServerReflectionResponse
+			if answer, err = stream.Recv(); err == nil {
+				printDescription(answer)
+			}
+		}
+		told("services", err)
+	})
 }
 
 func overSocket(path string, use func(*grpc.ClientConn)) error {
