@@ -382,7 +382,14 @@ describe('a restart', () => {
     await after.start()
     expect(after.local.x509States().prepared?.authorityId).not.toBe(prepared.authorityId)
     const unusable = state.log.lines.filter(({ message }) => message === 'X509CA slot unusable')
-    expect(unusable.map(({ fields }) => fields['error'])).toContain(reason)
+    expect(unusable.map(({ fields }) => fields)).toContainEqual({
+      error: reason,
+      slot: 'B',
+      issued_at: expect.any(Date),
+      status: 'PREPARED',
+      local_authority_id: prepared.authorityId,
+      upstream_authority_id: '',
+    })
   })
 
   it('past the activation threshold rotates at once', async () => {

@@ -10,7 +10,7 @@ import type { AuthorityKindName } from './ca-metrics.ts'
 import { caCause } from './journal.ts'
 import { type JwtKey, makeJwtKey } from './jwt-key.ts'
 import type { PublishJwtAuthority } from './jwt-publisher.ts'
-import { unusableReason } from './unusable-slot.ts'
+import { statusText, unusableReason } from './unusable-slot.ts'
 
 /** Options of {@link tokenKeyKind}. */
 export interface TokenKeyOptions {
@@ -137,6 +137,7 @@ async function loadSlot(
       error: reason,
       slot: record.slotId,
       issued_at: new Date(issuedAtSeconds * 1000),
+      status: statusText(record.status),
       local_authority_id: keyId,
     })
     return undefined

@@ -1,4 +1,5 @@
 import type { SigningKey } from '@mini-spire/runtime/key-manager/key-manager'
+import { AuthorityStatus } from '../model/authority.ts'
 
 /** Why an authority that the journal remembers cannot be taken up again; the texts that logs have. */
 export type UnusableReason =
@@ -21,4 +22,10 @@ export function unusableReason(options: {
   if (Buffer.compare(key.publicKey, publicKey) !== 0)
     return 'public key does not match key manager key'
   return undefined
+}
+
+/** A status as logs name it. */
+export function statusText(status: AuthorityStatus): string {
+  const found = Object.entries(AuthorityStatus).find(([, number]) => number === status)
+  return found?.[0].toUpperCase() ?? String(status)
 }

@@ -7,7 +7,7 @@ import { AuthorityStatus, type SlotId, type X509AuthorityRecord } from '../model
 import type { AuthorityKind } from './authority-kind.ts'
 import { AuthoritySlot, chooseSlots, type SlotContent, type SlotPair } from './authority-slot.ts'
 import type { Journal } from './journal.ts'
-import { type UnusableReason, unusableReason } from './unusable-slot.ts'
+import { statusText, type UnusableReason, unusableReason } from './unusable-slot.ts'
 import { makeX509Ca, type X509Ca } from './x509-ca.ts'
 import type { X509CaIssuer } from './x509-ca-issuer.ts'
 
@@ -116,6 +116,7 @@ async function loadSlot(
       error: reason,
       slot: record.slotId,
       issued_at: new Date(record.issuedAtSeconds * 1000),
+      status: statusText(record.status),
       local_authority_id: record.authorityId,
       upstream_authority_id: record.upstreamAuthorityId,
     })
