@@ -185,7 +185,7 @@ async function sshPop(scene: Scene): Promise<NodeEvidence> {
     server: `NodeAttestor "sshpop" { plugin_data {
       cert_authorities = ["${type} ${key}"]
       canonical_domain = "example.org"
-      agent_path_template = "/{{ .PluginName }}/{{ .Hostname }}"
+      agent_path_template = "/{{ .PluginName }}/{{ if eq .Serial 0 }}{{ regexFind \\"^[a-z]+\\" .Hostname }}{{ end }}"
     } }`,
     agent: `NodeAttestor "sshpop" { plugin_data {
       host_key_path = "${host}" host_cert_path = "${host}-cert.pub"
