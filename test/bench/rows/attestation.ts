@@ -12,8 +12,8 @@ import { WireClient } from '../grpc-wire.ts'
 import { measure } from '../measure.ts'
 
 const agents = 1000
-/** Attested before anything is measured, so that the compiler's work does not count. */
-const warmUps = 300
+/** Attested before anything is measured, so that little of the compiler's work counts: after 300 a third of the CPU was still its. */
+const warmUps = 1500
 const workers = 16
 const dayMs = 86_400_000
 

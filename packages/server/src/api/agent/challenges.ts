@@ -14,11 +14,11 @@ export class Challenges {
   readonly #unanswered = new Set<(error: unknown) => void>()
   #wake: (() => void) | undefined
   #isClosed = false
-  #failure: { readonly error: unknown } | undefined
+  #failure: (() => Error) | undefined
 
   /** For the attestor: sends a challenge and resolves to the answer. */
   ask(challenge: Uint8Array): Promise<Uint8Array> {
-    if (this.#failure) return Promise.reject(this.#failure.error)
+    if (this.#failure) return Promise.reject(this.#failure())
     return new Promise((resolve, reject) => {
       this.#unanswered.add(reject)
       const answered = (answer: Uint8Array): void => {
@@ -36,12 +36,16 @@ export class Challenges {
     this.#wake?.()
   }
 
-  /** The agent has gone: whoever waits for it stops waiting. */
-  fail(error: unknown): void {
+  /**
+   * The agent has gone: whoever waits for it stops waiting.
+   *
+   * @param failure makes the error, which nobody needs when all went well: a stack for each attestation is dear
+   */
+  fail(failure: () => Error): void {
     this.close()
-    this.#failure = { error }
+    this.#failure = failure
     this.#waiting.length = 0
-    for (const reject of this.#unanswered) reject(error)
+    for (const reject of this.#unanswered) reject(failure())
     this.#unanswered.clear()
   }
 

@@ -57,7 +57,9 @@ export async function* serveAttestation(
     const result = { svid: x509SvidToProto(svid), reattestable: canReattest }
     yield { step: { $case: 'result', result } }
   } finally {
-    challenges.fail(new AttestationError('ERR_NODE_CHALLENGE_FAILED', messages.challengeFailed))
+    challenges.fail(
+      () => new AttestationError('ERR_NODE_CHALLENGE_FAILED', messages.challengeFailed),
+    )
     reader.stop()
   }
 }
