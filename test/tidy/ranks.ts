@@ -73,6 +73,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'kubernetes/': 3,
     'health/': 3,
     'telemetry/': 3,
+    'http2/': 3,
     'grpc/': 4,
     'https/': 4.5,
     'plugin-host/': 4.5,

@@ -1,0 +1,267 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { encodeHeaders } from './hpack/header-encoder.ts'
+import { frameFlags, settingIds, frameTypes as types } from './protocol.ts'
+import { frame, request, SessionBench, settings, uint32 } from './session.test-kit.ts'
+
+let bench: SessionBench
+beforeEach(async () => {
+  bench = await SessionBench.start()
+})
+afterEach(() => bench[Symbol.asyncDispose]())
+
+const headers = encodeHeaders([[':status', '200']])
+const trailers = encodeHeaders([['x', 'y']])
+const calm = 11
+const open = (stream: number): Buffer => request(stream, { flags: frameFlags.endHeaders })
+const reset = (stream: number): Buffer => frame(types.rstStream, { stream, payload: uint32(8) })
+const hasEnded = (stream: number) => (came: { stream: number; flags: number; type: number }) =>
+  came.stream === stream && came.type === types.headers && (came.flags & 1) !== 0
+
+/** Answers each request with so many bytes when it has ended. */
+function answering(length: number): void {
+  bench.onRequest = (stream) =>
+    stream.read({
+      data: () => {},
+      end: () => stream.sendAnswer({ headers, data: Buffer.alloc(length, 7), trailers }),
+    })
+}
+
+describe('answers', () => {
+  it('leave as headers, data and trailers, and several of one turn are whole each [RFC 9113 8.1]', async () => {
+    answering(10)
+    const peer = bench.greeted()
+    peer.write(request(1), request(3))
+    await peer.next(hasEnded(3))
+    for (const id of [1, 3]) {
+      const frames = peer.came.filter(({ stream }) => stream === id)
+      expect(frames.map(({ type, flags }) => [type, flags])).toEqual([
+        [types.headers, 4],
+        [types.data, 0],
+        [types.headers, 5],
+      ])
+    }
+  })
+
+  it('wait for room on their stream, and for room on all [RFC 9113 6.9.1]', async () => {
+    answering(100_000)
+    const peer = bench.greeted([settingIds.initialWindowSize, 10])
+    peer.write(request(1))
+    await peer.settled()
+    expect(peer.dataOf(1).length).toBe(10)
+    peer.write(frame(types.windowUpdate, { stream: 1, payload: uint32(200_000) }))
+    await peer.settled()
+    expect(peer.dataOf(1).length).toBe(65_535)
+    peer.write(frame(types.windowUpdate, { payload: uint32(200_000) }))
+    await peer.next(hasEnded(1))
+    expect(peer.dataOf(1)).toEqual(Buffer.alloc(100_000, 7))
+  })
+
+  it('are held back by a window that has become less than nothing [RFC 9113 6.9.2]', async () => {
+    answering(100)
+    const peer = bench.greeted([settingIds.initialWindowSize, 50])
+    peer.write(request(1))
+    await peer.settled()
+    peer.write(settings([settingIds.initialWindowSize, 0]))
+    peer.write(frame(types.windowUpdate, { stream: 1, payload: uint32(50) }))
+    await peer.settled()
+    expect(peer.dataOf(1).length).toBe(50)
+    peer.write(settings([settingIds.initialWindowSize, 100]))
+    await peer.next(hasEnded(1))
+    expect(peer.dataOf(1).length).toBe(100)
+  })
+
+  it('that begin before the request has ended end it [RFC 9113 8.1]', async () => {
+    bench.onRequest = (stream) => stream.sendHeaders(headers, true)
+    const peer = bench.greeted()
+    peer.write(open(1))
+    expect(await peer.resetOf(1)).toBe(0)
+  })
+
+  it('say before the first block, and after new settings, that no table is used [RFC 7541 4.2]', async () => {
+    answering(1)
+    const peer = bench.greeted()
+    const blockOf = (stream: number): number | undefined =>
+      peer.came.find((came) => came.stream === stream)?.payload[0]
+    peer.write(request(1))
+    await peer.next(hasEnded(1))
+    peer.write(request(3))
+    await peer.next(hasEnded(3))
+    peer.write(settings([settingIds.headerTableSize, 0]), request(5))
+    await peer.next(hasEnded(5))
+    expect([1, 3, 5].map(blockOf)).toEqual([0x20, 0x88, 0x20])
+  })
+})
+
+describe('room for requests', () => {
+  it('is given back as they are read, and for all streams at once [RFC 9113 6.9]', async () => {
+    let bytes = 0
+    bench.onRequest = (stream) =>
+      stream.read({ data: (piece) => (bytes += piece.length), end: () => stream.reset(0) })
+    const peer = bench.greeted()
+    const piece = frame(types.data, { stream: 1, payload: Buffer.alloc(16_384) })
+    peer.write(open(1))
+    for (let n = 0; n < 20; n++) peer.write(piece)
+    await peer.settled()
+    expect(bytes).toBe(20 * 16_384)
+    const updates = peer.came.filter(({ type }) => type === types.windowUpdate)
+    expect(updates.map(({ stream }) => stream).sort()).toEqual([
+      ...Array<number>(10).fill(0),
+      ...Array<number>(10).fill(1),
+    ])
+  })
+
+  it('ends for one connection with what it keeps unfinished [gate 9]', async () => {
+    bench.onRequest = (stream) => stream.read({ data: () => {}, end: () => {} })
+    const peer = bench.greeted()
+    const payload = Buffer.alloc(16_384)
+    for (let id = 1; id < 40; id += 2) {
+      peer.write(open(id))
+      for (let n = 0; n < 128; n++) peer.write(frame(types.data, { stream: id, payload }))
+    }
+    await peer.settled()
+    const refused = peer.came.filter(({ type }) => type === types.rstStream)
+    expect(refused.length).toBeGreaterThanOrEqual(4)
+    expect(new Set(refused.map(({ payload: code }) => code.readUInt32BE(0)))).toEqual(
+      new Set([calm]),
+    )
+    peer.write(request(101))
+    await peer.settled()
+    expect(bench.streams.at(-1)?.id).toBe(101)
+  })
+})
+
+describe('floods [gate 9]', () => {
+  const empty = Buffer.alloc(0)
+  it.each<[string, readonly Buffer[], Buffer]>([
+    ['empty data', [open(1)], frame(types.data, { stream: 1, payload: empty })],
+    ['priorities', [], frame(types.priority, { stream: 1, payload: Buffer.alloc(5) })],
+    ['settings', [], settings()],
+    ['frames that nobody knows', [], frame(0xbe)],
+    ['pings that are answered and not read', [], frame(types.ping, { payload: Buffer.alloc(8) })],
+  ])('of %s end their connection', async (_what, before, each) => {
+    const peer = bench.greeted()
+    peer.socket.pause()
+    await new Promise((resolve) => setImmediate(resolve))
+    peer.write(...before, ...Array<Buffer>(3_000).fill(each))
+    peer.socket.resume()
+    expect(await peer.goneWith()).toBe(calm)
+  })
+
+  it('of resets end their connection, which was told to go elsewhere before [RFC 9113 10.5]', async () => {
+    const peer = bench.greeted()
+    for (let id = 1; id < 2_400; id += 2) peer.write(open(id), reset(id))
+    await peer.closed
+    const away = peer.came.filter(({ type }) => type === types.goAway)
+    expect(away.length).toBeGreaterThan(0)
+    expect(bench.streams.length).toBeLessThanOrEqual(1_001)
+  })
+
+  it('of requests beyond the bound, and of malformed ones, count as resets [RFC 9113 10.5]', async () => {
+    const peer = bench.greeted()
+    for (let id = 1; id < 2_400; id += 2) peer.write(request(id, { more: [['A', 'b']] }))
+    await peer.closed
+    expect(bench.streams).toEqual([])
+  })
+
+  it.each([
+    ['many small pieces', 200, 1],
+    ['a few large ones', 8, 16_384],
+  ])('of header blocks without end, in %s, end their connection', async (_what, count, length) => {
+    const peer = bench.greeted()
+    peer.write(request(1, { flags: 0 }))
+    const payload = Buffer.alloc(length, 0x82)
+    for (let n = 0; n < count; n++) peer.write(frame(types.continuation, { stream: 1, payload }))
+    expect(await peer.goneWith()).toBe(calm)
+    expect(bench.streams).toEqual([])
+  })
+})
+
+describe('peers that stand still [gate 9]', () => {
+  it.each<[string, Buffer | undefined]>([
+    ['amid a frame', request(1).subarray(0, 11)],
+    ['amid a header block', request(1, { flags: 0 })],
+    ['before they have said who they are', undefined],
+  ])('%s are cut off', async (_what, half) => {
+    const peer = bench.connect()
+    if (half) {
+      peer.greet()
+      await peer.settled()
+      peer.write(half)
+    }
+    await expect.poll(() => bench.clock.timerCount).toBe(1)
+    bench.clock.advance(9_999)
+    expect(bench.failures).toEqual([])
+    bench.clock.advance(1)
+    await peer.closed
+    await expect.poll(() => bench.clock.timerCount).toBe(0)
+  })
+
+  it('between frames may take as long as they like', async () => {
+    const peer = bench.greeted()
+    await peer.settled()
+    expect(bench.clock.timerCount).toBe(0)
+    bench.clock.advance(3_600_000)
+    await peer.settled()
+  })
+
+  it('and do not read cost a bounded part of what they ask for', async () => {
+    answering(16_000)
+    bench.maxStreams = 1_000
+    const most = 2 ** 31 - 1
+    const peer = bench.greeted([settingIds.initialWindowSize, most])
+    peer.write(frame(types.windowUpdate, { payload: uint32(most - 65_535) }))
+    await peer.settled()
+    peer.socket.pause()
+    for (let id = 1; id < 4_000; id += 2) peer.write(request(id))
+    for (let n = 0; n < 200; n++) await new Promise((resolve) => setImmediate(resolve))
+    const waiting = bench.streams.filter(({ isClosed }) => !isClosed)
+    expect(waiting.length).toBeGreaterThan(0)
+    expect(waiting.length).toBeLessThanOrEqual(1_000)
+    peer.socket.resume()
+    await peer.next(hasEnded(1))
+    await peer.settled()
+    for (const { id } of bench.streams) await peer.next(hasEnded(id))
+  })
+})
+
+describe('a connection that is told to go elsewhere', () => {
+  it('serves what was sent, and ends with its last stream [RFC 9113 6.8]', async () => {
+    const peer = bench.greeted()
+    peer.write(open(1))
+    await peer.settled()
+    bench.sessions[0]?.retire()
+    const first = await peer.next(({ type }) => type === types.goAway)
+    expect(first.payload.readUInt32BE(0)).toBe(2 ** 31 - 1)
+    peer.write(open(3))
+    await peer.settled()
+    for (const stream of bench.streams) stream.sendHeaders(headers, true)
+    expect(await peer.goneWith()).toBe(0)
+    const last = peer.came.findLast(({ type }) => type === types.goAway)
+    expect([bench.streams.length, last?.payload.readUInt32BE(0)]).toEqual([2, 3])
+  })
+
+  it('without streams ends at once, and with some that do not end in time', async () => {
+    const idle = bench.greeted()
+    await idle.settled()
+    bench.sessions[0]?.retire()
+    expect(await idle.goneWith()).toBe(0)
+    const busy = bench.greeted()
+    busy.write(open(1))
+    await busy.settled()
+    bench.sessions[1]?.retire()
+    bench.clock.advance(60_000)
+    await busy.closed
+    expect(bench.streams.map(({ isClosed }) => isClosed)).toEqual([true])
+  })
+
+  it('is cut off when it does not close its side', async () => {
+    const peer = bench.greeted()
+    await peer.settled()
+    peer.socket.allowHalfOpen = true
+    peer.write(frame(types.ping))
+    await peer.next(({ type }) => type === types.goAway)
+    for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve))
+    bench.clock.advance(1_000)
+    await expect.poll(() => bench.closed).toBe(1)
+  })
+})
