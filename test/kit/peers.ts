@@ -51,6 +51,11 @@ export async function goPlugins(): Promise<string> {
   return await goBuild('plugins', './plugins')
 }
 
+/** Builds the conformance suite of HTTP/2 from its published module and returns its path. */
+export async function h2specPeer(): Promise<string> {
+  return await goBuild('h2spec', 'github.com/summerwind/h2spec/cmd/h2spec')
+}
+
 async function goBuild(name: string, source: string): Promise<string> {
   mkdirSync(peerFolder, { recursive: true })
   const program = join(peerFolder, name)

@@ -3,10 +3,6 @@ import type { ServerCall } from './call.ts'
 import type { Peer } from './call-context.ts'
 import { limitKey } from './client-address.ts'
 
-/** Node cuts a connection after a burst of 1000 resets, 33 of which come back each second; we turn it away before. */
-const resetBurst = 800
-const resetsPerSecond = 30
-
 /** One accepted connection: who is at the other end, and its streams in progress. */
 export class Connection {
   /** What its calls name it by. */
@@ -16,18 +12,13 @@ export class Connection {
   readonly address: string
   readonly #socket: Duplex
   readonly #streams = new Set<ServerCall>()
-  readonly #retire: (() => void) | undefined
-  #resetsLeft = resetBurst
-  #lastResetMs = 0
 
   constructor(options: {
     readonly key: string
     readonly peer: Peer
     readonly socket: Duplex
-    readonly retire: (() => void) | undefined
   }) {
     this.key = options.key
-    this.#retire = options.retire
     this.peer = options.peer
     this.address = countedBy(options.peer)
     this.#socket = options.socket
@@ -37,17 +28,6 @@ export class Connection {
   trackStream(call: ServerCall): () => void {
     this.#streams.add(call)
     return () => this.#streams.delete(call)
-  }
-
-  /**
-   * Counts a call that its caller left. Before Node's guard against rapid resets would cut the connection, with every call
-   * on it, the peer is told to open another.
-   */
-  countReset(nowMs: number): void {
-    const returned = ((nowMs - this.#lastResetMs) / 1000) * resetsPerSecond
-    this.#lastResetMs = nowMs
-    this.#resetsLeft = Math.min(resetBurst, this.#resetsLeft + returned) - 1
-    if (this.#resetsLeft < 0) this.#retire?.()
   }
 
   /** Ends every stream in progress from this side. */
@@ -82,15 +62,11 @@ export class ConnectionTable {
     return this.#byAddress.get(address) ?? 0
   }
 
-  /**
-   * Registers a connection until its socket closes.
-   *
-   * @param retire tells the peer to go elsewhere; without it a connection of too many resets is left to Node's guard
-   */
-  add(peer: Peer, socket: Duplex, retire?: (key: string) => void): Connection {
+  /** Registers a connection until its socket closes. */
+  add(peer: Peer, socket: Duplex): Connection {
     this.#accepted++
     const key = `peer-${this.#accepted}`
-    const connection = new Connection({ key, peer, socket, retire: retire && (() => retire(key)) })
+    const connection = new Connection({ key, peer, socket })
     this.#connections.set(connection.key, connection)
     this.#byAddress.set(connection.address, this.sizeOf(connection.address) + 1)
     socket.once('close', () => this.#remove(connection))

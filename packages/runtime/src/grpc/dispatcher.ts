@@ -106,10 +106,7 @@ export class Dispatcher<C extends CallContext> {
     const metadata = (name: string): readonly string[] => call.metadata(name)
     const server = createServerCall({ peer, method: path, clock, log, metadata })
     const forget = kind === 'unary' ? undefined : connection.trackStream(server)
-    call.onLeft(() => {
-      connection.countReset(clock.nowMs())
-      server.abort(this.#callerGone)
-    })
+    call.onLeft(() => server.abort(this.#callerGone))
     const run: Run = { server, context: server.context, answered: release }
     const startedMs = performance.now()
     let outcome: CallOutcome

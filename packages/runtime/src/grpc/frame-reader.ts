@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
+import { ByteQueue } from '../http2/byte-queue.ts'
 import { ApiError } from './api-error.ts'
 
 /** A flag and the length of the message that follows. */
@@ -12,8 +13,8 @@ const expand = promisify(inflate)
 /** Cuts what arrives on a stream into gRPC's length-prefixed messages. */
 export class FrameReader {
   readonly #maxBytes: number
-  #chunks: Buffer[] = []
-  #bytes = 0
+  /** What has come of a frame that is not complete. */
+  readonly #held = new ByteQueue()
 
   /** @param maxBytes the longest message taken; its header alone refuses a longer one */
   constructor(maxBytes: number) {
@@ -26,37 +27,33 @@ export class FrameReader {
    * @throws {ApiError} `resource-exhausted` for a message that is too long
    */
   push(chunk: Buffer): readonly Buffer[] {
-    this.#chunks.push(chunk)
-    this.#bytes += chunk.length
+    let bytes = chunk
+    if (this.#held.length > 0) {
+      this.#held.push(chunk)
+      if (this.#held.length < headerBytes) return []
+      if (this.#held.length < this.#lengthAt(this.#held.peek(), 0)) return []
+      bytes = this.#held.takeAll()
+    }
     const frames: Buffer[] = []
-    for (let frame = this.#next(); frame; frame = this.#next()) frames.push(frame)
+    let at = 0
+    while (bytes.length - at >= headerBytes) {
+      const end = at + this.#lengthAt(bytes, at)
+      if (end > bytes.length) break
+      frames.push(bytes.subarray(at, end))
+      at = end
+    }
+    if (at < bytes.length) this.#held.push(bytes.subarray(at))
     return frames
   }
 
-  #next(): Buffer | undefined {
-    if (this.#bytes < headerBytes) return undefined
-    let [first] = this.#chunks as [Buffer]
-    if (first.length < headerBytes) first = this.#joined()
-    const length = first.readUInt32BE(1)
-    if (length > this.#maxBytes) {
-      throw new ApiError(
-        'resource-exhausted',
-        `grpc: received message larger than max (${length} vs. ${this.#maxBytes})`,
-      )
-    }
-    const end = headerBytes + length
-    if (this.#bytes < end) return undefined
-    if (first.length < end) first = this.#joined()
-    this.#bytes -= end
-    if (first.length === end) this.#chunks.shift()
-    else this.#chunks[0] = first.subarray(end)
-    return first.subarray(0, end)
-  }
-
-  #joined(): Buffer {
-    const joined = Buffer.concat(this.#chunks)
-    this.#chunks = [joined]
-    return joined
+  /** How long the frame is that begins there. */
+  #lengthAt(bytes: Buffer, at: number): number {
+    const length = bytes.readUInt32BE(at + 1)
+    if (length <= this.#maxBytes) return headerBytes + length
+    throw new ApiError(
+      'resource-exhausted',
+      `grpc: received message larger than max (${length} vs. ${this.#maxBytes})`,
+    )
   }
 }
 

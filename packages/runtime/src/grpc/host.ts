@@ -1,3 +1,4 @@
+import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import { sleep } from '../clock.ts'
 import type { Logger } from '../log/logger.ts'
@@ -76,7 +77,6 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       limits: this.#limits,
       connections: this.#connections,
       accept: (connection, key) => server.accept(connection, key),
-      retire: (key) => server.retire(key),
     })
     this.#listeners.push(listener)
     await listener.listen()
@@ -172,8 +172,12 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
   }
 
   #createServer(options: { readonly maxConnectionAgeMs?: number }): RawServer {
-    const { clock } = this.#options
-    const server = createRawServer({ ...options, clock, limits: this.#limits })
+    const { clock, log } = this.#options
+    const onFailed = (error: unknown): void => {
+      if (isSpiffeError(error)) log.debug('Connection failed', { error: error.message })
+      else log.error('Internal error', { error: messageOf(error) })
+    }
+    const server = createRawServer({ ...options, clock, limits: this.#limits, onFailed })
     for (const { methods } of this.#options.services) {
       for (const method of methods) server.register(method, this.#dispatcher)
     }

@@ -1,14 +1,9 @@
 import { randomInt } from 'node:crypto'
-import {
-  constants,
-  createServer,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import { encodeHeaders } from '../http2/hpack/header-encoder.ts'
+import { ServerSession } from '../http2/server-session.ts'
 import type { CallContext } from './call-context.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { HostLimits } from './host-limits.ts'
@@ -27,14 +22,10 @@ export interface RawServer {
   destroy(): void
 }
 
-/** Node counts a session's buffers in MB; one that holds more takes no new streams. */
-const maxSessionMemoryMb = 64
-
 /** Ages of connections differ by up to this part, so that those of a crowd do not end together. */
 const ageSpread = 0.1
 
-/** The largest stream ID: everything the peer has sent by the time it reads this is still served. */
-const lastPossibleStream = 2 ** 31 - 1
+const otherMediaType = encodeHeaders([[':status', '415']])
 
 type Handler = (call: WireCall) => void
 
@@ -44,47 +35,42 @@ export interface RawServerOptions {
   readonly clock: Clock
   /** When a connection is told to go elsewhere, ± 10 %. @default never */
   readonly maxConnectionAgeMs?: number
+  /** Told why a connection is cut off. */
+  readonly onFailed: (error: unknown) => void
 }
 
 /** Makes a server without listeners. */
 export function createRawServer(options: RawServerOptions): RawServer {
-  const { limits, clock, maxConnectionAgeMs } = options
+  const { limits, clock, maxConnectionAgeMs, onFailed } = options
   const handlers = new Map<string, Handler>()
-  const sessions = new Map<ServerHttp2Session, string>()
-  const server = createServer({
-    maxSessionMemory: maxSessionMemoryMb,
-    maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
-    settings: { maxConcurrentStreams: limits.maxStreamsPerConnection },
-  })
-  let acceptedKey = ''
-  server.on('session', (session: ServerHttp2Session) => {
-    // Emitted while the connection is being accepted.
-    const key = acceptedKey
-    sessions.set(session, key)
-    const stopAging = maxConnectionAgeMs && age(session, maxConnectionAgeMs, options)
-    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-      const { maxReceiveBytes } = limits
-      answer(handlers, { stream, headers, connectionKey: key, maxReceiveBytes, clock })
+  const sessions = new Map<string, ServerSession>()
+  const accept = (socket: Duplex, key: string): void => {
+    const { maxReceiveBytes, maxStreamsPerConnection, connectionAgeGraceMs } = limits
+    const session = new ServerSession({
+      socket,
+      clock,
+      maxStreams: maxStreamsPerConnection,
+      retireMs: connectionAgeGraceMs,
+      onRequest: (stream) =>
+        answer(handlers, { stream, connectionKey: key, maxReceiveBytes, clock }),
+      onClosed: () => {
+        sessions.delete(key)
+        if (stopAging) stopAging()
+      },
+      onFailed,
     })
-    session.once('close', () => {
-      sessions.delete(session)
-      if (stopAging) stopAging()
-    })
-  })
+    const stopAging = maxConnectionAgeMs && age(session, maxConnectionAgeMs, clock)
+    sessions.set(key, session)
+  }
   return {
     register: (method, dispatcher) => handlers.set(method.path, dispatcher.handler(method)),
-    accept: (connection, key) => {
-      acceptedKey = key
-      server.emit('connection', connection)
-    },
-    retire: (key) => {
-      for (const [session, other] of sessions) if (other === key) sendElsewhere(session)
-    },
+    accept,
+    retire: (key) => sessions.get(key)?.retire(),
     drain: () => {
-      for (const session of sessions.keys()) sendElsewhere(session)
+      for (const session of sessions.values()) session.retire()
     },
     destroy: () => {
-      for (const session of sessions.keys()) session.destroy(undefined, constants.NGHTTP2_CANCEL)
+      for (const session of sessions.values()) session.destroy()
     },
   }
 }
@@ -93,42 +79,28 @@ function answer(
   handlers: ReadonlyMap<string, Handler>,
   options: ConstructorParameters<typeof WireCall>[0],
 ): void {
-  const { stream, headers } = options
-  const type = headers['content-type']
-  if (!type?.startsWith('application/grpc')) {
-    stream.on('error', () => {})
-    stream.respond({ ':status': constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, { endStream: true })
+  const { stream } = options
+  const { headers } = stream
+  if (!headers.first('content-type')?.startsWith('application/grpc')) {
+    stream.read({ data: () => {}, end: () => stream.sendHeaders(otherMediaType, true) })
     return
   }
   const call = new WireCall(options)
-  const path = headers[':path'] ?? ''
-  const handler = handlers.get(path)
+  const handler = handlers.get(headers.path)
   if (handler) {
     handler(call)
     return
   }
-  const details = unknownMethodText(path, [...handlers.keys()])
+  const details = unknownMethodText(headers.path, [...handlers.keys()])
   call.end({ code: GrpcStatus.Unimplemented, details })
 }
 
-/** Sends a peer elsewhere when its connection is old, and cuts it when it has not gone by then; returns what stops that. */
-function age(
-  session: ServerHttp2Session,
-  maxAgeMs: number,
-  { limits, clock }: RawServerOptions,
-): () => void {
+/** Sends a peer elsewhere when its connection is old; returns what stops that. */
+function age(session: ServerSession, maxAgeMs: number, clock: Clock): () => void {
   const spreadMs = Math.ceil(maxAgeMs * ageSpread)
-  let timer: Timer = clock.setTimer(maxAgeMs + randomInt(-spreadMs, spreadMs + 1), () => {
-    sendElsewhere(session)
-    timer = clock.setTimer(limits.connectionAgeGraceMs, () => session.destroy())
-  })
+  const delayMs = maxAgeMs + randomInt(-spreadMs, spreadMs + 1)
+  const timer = clock.setTimer(delayMs, () => session.retire())
   return () => timer.cancel()
-}
-
-function sendElsewhere(session: ServerHttp2Session): void {
-  if (session.closed || session.destroyed) return
-  session.goaway(constants.NGHTTP2_NO_ERROR, lastPossibleStream)
-  session.close()
 }
 
 /** Go's text for a path that no handler serves. */

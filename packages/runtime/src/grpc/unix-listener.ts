@@ -1,12 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Logger } from '../log/logger.ts'
 import { descriptorOf, loadPeerCalls, type PeerCalls } from '../peer/peer-calls.ts'
 import { identifyUnixPeer, pinUnixPeer } from '../peer/unix-peer.ts'
 import type { ConnectionTable } from './connections.ts'
 import type { HostLimits } from './host-limits.ts'
-import { whenKnown } from './java-client.ts'
 import { listenOnPath, type UnixPath } from './unix-path.ts'
 
 /** Where a Unix listener listens. */
@@ -25,17 +23,13 @@ export interface UnixListenerOptions extends UnixListenOptions {
   readonly limits: HostLimits
   readonly connections: ConnectionTable
   /** @param key what the connection is called */
-  readonly accept: (connection: Duplex, key: string) => void
-  /** Tells the peer of a connection, by its key, to go elsewhere. */
-  readonly retire: (key: string) => void
+  readonly accept: (connection: Socket, key: string) => void
 }
 
 /** A Unix socket on which every connection is tied to the process that opened it. */
 export class UnixListener {
   readonly #options: UnixListenerOptions
   readonly #server: Server
-  /** Connections that have not said anything yet. */
-  readonly #silent = new Set<Socket>()
 
   constructor(options: UnixListenerOptions) {
     this.#options = options
@@ -49,9 +43,8 @@ export class UnixListener {
     await listenOnPath(this.#server, this.#options, this.#options.log)
   }
 
-  /** Stops accepting; Node removes the socket file. Connections are the host's, but for those that never spoke. */
+  /** Stops accepting; Node removes the socket file. Connections are the host's. */
   close(): Promise<void> {
-    for (const socket of this.#silent) socket.destroy()
     return new Promise((resolve) => {
       this.#server.close(() => resolve())
       // Connections end in the host's own time, and `close` would wait for them.
@@ -70,13 +63,7 @@ export class UnixListener {
       if (connections.sizeOf(`pid:${peer.pid}`) >= limits.maxConnectionsPerAddress) {
         return void socket.destroy()
       }
-      const { key } = connections.add(peer, socket, this.#options.retire)
-      this.#silent.add(socket)
-      socket.once('close', () => this.#silent.delete(socket))
-      whenKnown(socket, (connection) => {
-        this.#silent.delete(socket)
-        accept(connection, key)
-      })
+      accept(socket, connections.add(peer, socket).key)
     } catch (error) {
       log.warn('Connection failed during accept', { error: messageOf(error) })
       socket.destroy()

@@ -1,24 +1,24 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
 import type { Clock, Timer } from '../clock.ts'
+import { encodeHeaders, type HeaderLine } from '../http2/hpack/header-encoder.ts'
+import type { ServerStream } from '../http2/server-stream.ts'
 import { ApiError } from './api-error.ts'
 import { callerGone } from './call.ts'
 import { callTimeoutMs, timeoutHeader } from './call-timeout.ts'
 import { FrameReader, frameOf, messageIn } from './frame-reader.ts'
 import type { WireStatus } from './status.ts'
 
-const responseHeaders: OutgoingHttpHeaders = Object.freeze({
-  ':status': 200,
-  'content-type': 'application/grpc',
-  'grpc-accept-encoding': 'identity,deflate,gzip',
-})
-const okTrailers: OutgoingHttpHeaders = Object.freeze({ 'grpc-status': 0 })
-const withTrailers = Object.freeze({ waitForTrailers: true })
+const responseLines: readonly HeaderLine[] = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+  ['grpc-accept-encoding', 'identity,deflate,gzip'],
+]
+const responseHeaders = encodeHeaders(responseLines)
+const okTrailers = encodeHeaders([['grpc-status', '0']])
 
 /** What a {@link WireCall} is made of. */
 export interface WireCallOptions {
-  readonly stream: ServerHttp2Stream
-  readonly headers: IncomingHttpHeaders
+  readonly stream: ServerStream
   /** The connection it came on. */
   readonly connectionKey: string
   readonly maxReceiveBytes: number
@@ -28,37 +28,32 @@ export interface WireCallOptions {
 /** One gRPC call on an HTTP/2 stream, as a server has it: requests in, answers and one status out. */
 export class WireCall {
   readonly connectionKey: string
-  readonly #stream: ServerHttp2Stream
-  readonly #headers: IncomingHttpHeaders
+  readonly #stream: ServerStream
   readonly #maxReceiveBytes: number
   readonly #reader: FrameReader
   #deadline: Timer | undefined
-  #trailers: OutgoingHttpHeaders = okTrailers
   #hasResponded = false
   #hasEnded = false
   #isLeft = false
   #onLeft: (() => void) | undefined
   #onClosed: (() => void) | undefined
 
-  constructor(options: WireCallOptions) {
-    const { stream, headers } = options
-    this.connectionKey = options.connectionKey
+  constructor({ stream, connectionKey, maxReceiveBytes, clock }: WireCallOptions) {
+    this.connectionKey = connectionKey
     this.#stream = stream
-    this.#headers = headers
-    this.#maxReceiveBytes = options.maxReceiveBytes
-    this.#reader = new FrameReader(options.maxReceiveBytes)
-    stream.on('error', () => {})
-    stream.once('close', () => {
+    this.#maxReceiveBytes = maxReceiveBytes
+    this.#reader = new FrameReader(maxReceiveBytes)
+    stream.onClosed(() => {
       this.#leave()
       this.#onClosed?.()
     })
-    const timeout = headers[timeoutHeader]
-    if (timeout !== undefined) this.#startDeadline(String(timeout), options.clock)
+    const timeout = stream.headers.first(timeoutHeader)
+    if (timeout !== undefined) this.#startDeadline(timeout, clock)
   }
 
   /** Whether nobody waits for the answer: it has been given, the caller has gone, or its deadline has passed. */
   get isOver(): boolean {
-    return this.#hasEnded || this.#isLeft || this.#stream.destroyed
+    return this.#hasEnded || this.#isLeft || this.#stream.isClosed
   }
 
   /** Sets who is told, once, when the caller leaves before the call has ended. */
@@ -68,15 +63,13 @@ export class WireCall {
 
   /** Sets who is told, once, when nothing of the call is left here: the caller has taken the answer, or has gone. */
   onClosed(listener: () => void): void {
-    if (this.#stream.closed) listener()
+    if (this.#stream.isClosed) listener()
     else this.#onClosed = listener
   }
 
   /** What the caller sent under a name, as it came; empty: nothing. */
   metadata(name: string): readonly string[] {
-    const value = this.#headers[name.toLowerCase()]
-    if (value === undefined) return []
-    return Array.isArray(value) ? value : [value]
+    return this.#stream.headers.values(name.toLowerCase())
   }
 
   /**
@@ -90,72 +83,68 @@ export class WireCall {
       if (!hasFailed) done(error, undefined)
       hasFailed = true
     }
-    this.#stream.on('data', (chunk: Buffer) => {
+    const data = (bytes: Buffer): void => {
       if (hasFailed) return
       try {
-        frames.push(...this.#reader.push(chunk))
+        frames.push(...this.#reader.push(bytes))
         // Said at once: a caller could send empty messages without end, each dearer to keep than to send.
         if (frames.length > 1) fail(notOne(frames.length))
       } catch (error) {
         fail(error)
       }
-    })
-    this.#stream.once('end', () => {
+    }
+    const end = (): void => {
       if (hasFailed) return
       const [frame] = frames
-      if (frame === undefined) return fail(notOne(0))
+      if (frame === undefined) {
+        fail(notOne(0))
+        return
+      }
       const message = messageIn(frame, this.#encoding, this.#maxReceiveBytes)
       if (message instanceof Promise) message.then((bytes) => done(undefined, bytes), fail)
       else done(undefined, message)
-    })
+    }
+    this.#stream.read({ data, end })
   }
 
   /** The requests of a call, read as they are asked for; ends with the caller's side. Returning early leaves ours open. */
   async *readAll(): AsyncGenerator<Buffer, void, undefined> {
-    try {
-      for await (const chunk of this.#stream.iterator({ destroyOnReturn: false })) {
-        for (const frame of this.#reader.push(chunk as Buffer))
-          yield await messageIn(frame, this.#encoding, this.#maxReceiveBytes)
-      }
-    } catch (error) {
-      if (this.isOver) throw callerGone()
-      throw error
+    for await (const bytes of this.#stream.pieces()) {
+      for (const frame of this.#reader.push(bytes))
+        yield await messageIn(frame, this.#encoding, this.#maxReceiveBytes)
     }
+    if (this.isOver) throw callerGone()
   }
 
   /** Sends an answer; resolves when it has left. */
   send(message: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.isOver) return reject(callerGone())
-      this.#respond()
-      this.#stream.write(frameOf(message), (error) => (error ? reject(callerGone()) : resolve()))
+      if (!this.#hasResponded) this.#stream.sendHeaders(responseHeaders, false)
+      this.#hasResponded = true
+      this.#stream.sendData(frameOf(message), (isSent) =>
+        isSent ? resolve() : reject(callerGone()),
+      )
     })
   }
 
   /** Sends the one answer of a call, and that it went well. */
   finish(message: Uint8Array): void {
     if (!this.#end()) return
-    this.#respond()
-    this.#stream.end(frameOf(message))
+    const data = frameOf(message)
+    this.#stream.sendAnswer({ headers: responseHeaders, data, trailers: okTrailers })
   }
 
   /** Ends the call with a status; only the first one counts. */
   end(status: WireStatus): void {
     if (!this.#end()) return
-    const trailers = trailersOf(status)
-    if (!this.#hasResponded) {
-      this.#stream.respond({ ...responseHeaders, ...trailers }, { endStream: true })
-    } else {
-      this.#trailers = trailers
-      this.#stream.end()
-    }
-    // What the caller still sends is for nobody.
-    this.#stream.resume()
+    const lines = trailersOf(status)
+    if (this.#hasResponded) this.#stream.sendTrailers(encodeHeaders(lines))
+    else this.#stream.sendHeaders(encodeHeaders([...responseLines, ...lines]), true)
   }
 
   get #encoding(): string | undefined {
-    const encoding = this.#headers['grpc-encoding']
-    return encoding === undefined ? undefined : String(encoding)
+    return this.#stream.headers.first('grpc-encoding')
   }
 
   /** Whether the call ends now. */
@@ -163,14 +152,7 @@ export class WireCall {
     if (this.#hasEnded) return false
     this.#hasEnded = true
     this.#deadline?.cancel()
-    return !(this.#stream.destroyed || this.#stream.closed)
-  }
-
-  #respond(): void {
-    if (this.#hasResponded) return
-    this.#hasResponded = true
-    this.#stream.respond(responseHeaders, withTrailers)
-    this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(this.#trailers))
+    return !this.#stream.isClosed
   }
 
   #leave(): void {
@@ -204,11 +186,12 @@ function notOne(count: number): ApiError {
   )
 }
 
-function trailersOf({ code, details, detailsBin }: WireStatus): OutgoingHttpHeaders {
-  if (code === GrpcStatus.OK) return okTrailers
-  const trailers = { 'grpc-status': code, 'grpc-message': percentEncoded(details) }
-  if (!detailsBin) return trailers
-  return { ...trailers, 'grpc-status-details-bin': detailsBin.toString('base64') }
+function trailersOf({ code, details, detailsBin }: WireStatus): readonly HeaderLine[] {
+  const status: HeaderLine = ['grpc-status', String(code)]
+  if (code === GrpcStatus.OK) return [status]
+  const lines: HeaderLine[] = [status, ['grpc-message', percentEncoded(details)]]
+  if (detailsBin) lines.push(['grpc-status-details-bin', detailsBin.toString('base64')])
+  return lines
 }
 
 /** A text as `grpc-message` carries it; halves of characters, which no encoding has, become U+FFFD. */
