@@ -100,6 +100,8 @@ export class AuthorityRotation<Authority> {
     if (next.isEmpty)
       throw new CaError('ERR_AUTHORITY_STATUS', 'only Prepared authorities can be activated')
     this.#slots = { current: next, next: current }
+    // At once: while the journal is written there is an active authority for who asks which it is.
+    next.activate()
     current.reset()
     await this.#remembering(current, kind.texts.journalStatusFailed, () =>
       kind.setStatus(current.authorityId, AuthorityStatus.Old),
