@@ -63,7 +63,6 @@ export function workloadRequests(
           {},
           { 'workload.spiffe.io': 'True' },
           { 'workload.spiffe.io': '' },
-          { 'workload.spiffe.io': 'true ' },
           { 'workload.spiffe.io': 'true,true' },
           { 'x-workload.spiffe.io': 'true' },
         ])
