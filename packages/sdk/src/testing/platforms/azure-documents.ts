@@ -1,29 +1,7 @@
 import { attestedContent, TestAzureChain, type TestAzureChainOptions } from './test-azure-chain.ts'
 
-/** What can be wrong with an attested document. */
-export type WrongDocument =
-  | 'other-root'
-  | 'expired-signer'
-  | 'future-signer'
-  | 'other-name'
-  | 'other-purpose'
-  | 'without-issuer'
-  | 'signer-in-the-bag'
-  | 'in-our-name'
-  | 'second-signer'
-  | 'without-signer'
-  | 'without-content'
-  | 'other-digest'
-  | 'weak-digest'
-  | 'other-nonce'
-  | 'without-nonce'
-  | 'changed'
-  | 'cut'
-  | 'garbage'
-  | 'huge'
-
 /** Every way in which a document can go wrong. */
-export const wrongDocuments: readonly WrongDocument[] = [
+export const wrongDocuments = [
   'other-root',
   'expired-signer',
   'future-signer',
@@ -43,7 +21,10 @@ export const wrongDocuments: readonly WrongDocument[] = [
   'cut',
   'garbage',
   'huge',
-]
+] as const
+
+/** What can be wrong with an attested document. */
+export type WrongDocument = (typeof wrongDocuments)[number]
 
 /** Of whom a document is, and for whom. */
 export interface DocumentSubject {

@@ -28,27 +28,8 @@ export interface TestRegion {
   readonly rsa2048: TestHolder
 }
 
-/** What can be wrong with the evidence of an instance. */
-export type WrongEvidence =
-  | 'changed'
-  | 'of-another'
-  | 'other-key'
-  | 'other-region'
-  | 'unknown-region'
-  | 'in-our-name'
-  | 'signer-in-the-bag'
-  | 'second-signer'
-  | 'without-signer'
-  | 'without-content'
-  | 'other-digest'
-  | 'weak-digest'
-  | 'unsigned'
-  | 'cut'
-  | 'garbage'
-  | 'huge'
-
 /** Every way in which {@link TestAws.evidence} can go wrong. */
-export const wrongEvidence: readonly WrongEvidence[] = [
+export const wrongEvidence = [
   'changed',
   'of-another',
   'other-key',
@@ -65,7 +46,10 @@ export const wrongEvidence: readonly WrongEvidence[] = [
   'cut',
   'garbage',
   'huge',
-]
+] as const
+
+/** What can be wrong with the evidence of an instance. */
+export type WrongEvidence = (typeof wrongEvidence)[number]
 
 const usualDocument: TestDocument = {
   accountId: '123456789012',

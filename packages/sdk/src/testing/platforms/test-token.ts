@@ -1,21 +1,5 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 
-/** What can be wrong with a token. */
-export type WrongToken =
-  | 'expired'
-  | 'not-valid-yet'
-  | 'without-expiry'
-  | 'other-audience'
-  | 'other-key'
-  | 'unknown-key-id'
-  | 'without-key-id'
-  | 'unsigned'
-  | 'symmetric'
-  | 'changed'
-  | 'cut'
-  | 'garbage'
-  | 'huge'
-
 /** A token before it is signed. */
 export interface TokenParts {
   readonly header: Readonly<Record<string, unknown>>
@@ -33,7 +17,7 @@ const hourSeconds = 3600
 const hugeBytes = 1_000_000
 
 /** Every way in which {@link makeToken} can go wrong. */
-export const wrongTokens: readonly WrongToken[] = [
+export const wrongTokens = [
   'expired',
   'not-valid-yet',
   'without-expiry',
@@ -47,7 +31,10 @@ export const wrongTokens: readonly WrongToken[] = [
   'cut',
   'garbage',
   'huge',
-]
+] as const
+
+/** What can be wrong with a token. */
+export type WrongToken = (typeof wrongTokens)[number]
 
 /** Makes an issuer with a new key. */
 export function makeTokenIssuer(keyId: string): TokenIssuer {
