@@ -6,10 +6,12 @@ import { extendCall } from '@mini-spire/runtime/grpc/call'
 import { type GrpcChannel, openUnixChannel } from '@mini-spire/runtime/grpc/client'
 import { GrpcHost } from '@mini-spire/runtime/grpc/host'
 import type { ServiceBinding } from '@mini-spire/runtime/grpc/service'
+import { MemoryKeyManager } from '@mini-spire/runtime/key-manager/memory/memory-key-manager'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { GatheredAudit } from '../audit/audit-event.ts'
 import type { Caller, ServerCall } from '../authorization/caller.ts'
 import { OwnBundle } from '../bundle/own-bundle.ts'
+import { AuthorityManager, type AuthorityManagerOptions } from '../ca/authority-manager.ts'
 import { PendingEntries } from '../registration/pending-entries.ts'
 import type { RegistrationState } from '../registration/registration-state.ts'
 import { Registry } from '../registry/registry.ts'
@@ -62,6 +64,25 @@ export class ApiScene implements AsyncDisposable {
     await this.#host.listenUnix({ path, mode: 0o600, directoryMode: 0o700 })
     this.#channel = openUnixChannel(path)
     return this.#channel
+  }
+
+  /** The authorities of a server on the scene's store, not yet started. */
+  authorities(options: Partial<AuthorityManagerOptions> = {}): AuthorityManager {
+    return new AuthorityManager({
+      trustDomain: testDomain,
+      keyManager: new MemoryKeyManager(),
+      bundle: this.ownBundle,
+      store: this.store,
+      journals: this.registry.journals,
+      clock: this.clock,
+      log: silentLogger,
+      x509KeyType: 'ec-p256',
+      jwtKeyType: 'ec-p256',
+      caTtlSeconds: 24 * 3600,
+      caSubject: {},
+      isJwtDisabled: false,
+      ...options,
+    })
   }
 
   /** Writes records behind the API's back. */

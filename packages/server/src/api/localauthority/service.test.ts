@@ -1,9 +1,8 @@
 import { type ClientOf, createClient } from '@mini-spire/runtime/grpc/client'
 import { MemoryKeyManager } from '@mini-spire/runtime/key-manager/memory/memory-key-manager'
-import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { LocalAuthorityService } from '@mini-spire/runtime/proto/spire/api/server/localauthority/v1/localauthority'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { AuthorityManager, type AuthorityManagerOptions } from '../../ca/authority-manager.ts'
+import type { AuthorityManager, AuthorityManagerOptions } from '../../ca/authority-manager.ts'
 import { testUpstreamIssuer } from '../../ca/upstream.test-kit.ts'
 import { testDomain } from '../../store/store.test-kit.ts'
 import { ApiScene, failureOf } from '../api.test-kit.ts'
@@ -23,22 +22,7 @@ afterEach(async () => {
 async function serve(
   options: Partial<AuthorityManagerOptions> = {},
 ): Promise<{ readonly client: Client; readonly manager: AuthorityManager }> {
-  const { store, registry, ownBundle: bundle, clock } = scene
-  const manager = new AuthorityManager({
-    trustDomain: testDomain,
-    keyManager: new MemoryKeyManager(),
-    bundle,
-    store,
-    journals: registry.journals,
-    clock,
-    log: silentLogger,
-    x509KeyType: 'ec-p256',
-    jwtKeyType: 'ec-p256',
-    caTtlSeconds: 24 * 3600,
-    caSubject: {},
-    isJwtDisabled: false,
-    ...options,
-  })
+  const manager = scene.authorities(options)
   const channel = await scene.serve(() => localAuthorityService({ authorities: manager.local }))
   return { client: createClient(LocalAuthorityService, channel), manager }
 }

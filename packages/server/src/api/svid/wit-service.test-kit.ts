@@ -1,8 +1,5 @@
 import { type ClientOf, createClient } from '@mini-spire/runtime/grpc/client'
-import { MemoryKeyManager } from '@mini-spire/runtime/key-manager/memory/memory-key-manager'
-import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
-import { AuthorityManager } from '../../ca/authority-manager.ts'
 import { Issuer } from '../../issuance/issuer.ts'
 import { testDomain, testEntry } from '../../store/store.test-kit.ts'
 import type { ApiScene } from '../api.test-kit.ts'
@@ -13,22 +10,8 @@ export async function serveWitSvids(
   scene: ApiScene,
   isEnabled = true,
 ): Promise<ClientOf<typeof SVIDService>> {
-  const { store, registry, ownBundle: bundle, clock } = scene
-  const authorities = new AuthorityManager({
-    trustDomain: testDomain,
-    keyManager: new MemoryKeyManager(),
-    bundle,
-    store,
-    journals: registry.journals,
-    clock,
-    log: silentLogger,
-    x509KeyType: 'ec-p256',
-    jwtKeyType: 'ec-p256',
-    witKeyType: isEnabled ? 'ec-p256' : undefined,
-    caTtlSeconds: 24 * 3600,
-    caSubject: {},
-    isJwtDisabled: false,
-  })
+  const { ownBundle: bundle, clock } = scene
+  const authorities = scene.authorities(isEnabled ? { witKeyType: 'ec-p256' } : {})
   const issuer = new Issuer({
     trustDomain: testDomain,
     authorities,
