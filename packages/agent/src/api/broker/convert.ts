@@ -66,17 +66,13 @@ function decoded<T>(
   try {
     return type.decode(encoded)
   } catch (cause) {
-    throw new ApiError('invalid-argument', message, {
-      cause,
-      details: [reasonToProto('WORKLOAD_REFERENCE_INVALID')],
-    })
+    throw invalidReference(message, cause)
   }
 }
 
-function invalidReference(message: string): ApiError {
-  return new ApiError('invalid-argument', message, {
-    details: [reasonToProto('WORKLOAD_REFERENCE_INVALID')],
-  })
+function invalidReference(message: string, cause?: unknown): ApiError {
+  const details = reasonDetails('invalid-argument')
+  return new ApiError('invalid-argument', message, { cause, details })
 }
 
 /** What travels with a status of this kind when a reference is to blame for it. */
