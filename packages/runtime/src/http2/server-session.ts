@@ -304,7 +304,6 @@ export class ServerSession {
     this.#stall?.cancel()
     this.#end?.cancel()
     this.#streams.close()
-    this.#end?.cancel()
     this.#options.onClosed()
   }
 }
