@@ -3,7 +3,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { basename, join } from 'node:path'
 import { AgentDeployment, type DeploymentOptions, ServerDeployment } from '../kit/deployment.ts'
-import { makeNodeCertificate } from '../kit/node-certificate.ts'
+import { makeNodeCertificate, x509PopPlugins } from '../kit/node-certificate.ts'
 import { type AllPrograms, type Finished, type Program, Scene } from '../kit/processes.ts'
 import { root } from '../kit/repository.ts'
 import { startFakeDaemon } from './fake-daemon.ts'
@@ -165,10 +165,7 @@ async function openAgents(scene: Scene, programs: AllPrograms): Promise<Setting>
     name: 'agent-2',
     program: programs.agent,
     args: [],
-    plugins: `
-    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
-    KeyManager "memory" { plugin_data {} }
-    WorkloadAttestor "unix" { plugin_data {} }`,
+    plugins: x509PopPlugins(node),
   })
   await second.daemon.stop('SIGKILL')
   return settingOf(server)

@@ -5,7 +5,7 @@ import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
 import { expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
-import { makeNodeCertificate } from '../kit/node-certificate.ts'
+import { makeNodeCertificate, x509PopPlugins } from '../kit/node-certificate.ts'
 import { freePort, ours, Scene } from '../kit/processes.ts'
 import { agentIds, fetchUntilServed, registerUser } from '../spire/programs.ts'
 import {
@@ -78,10 +78,7 @@ async function startAgents(
   const pop = await AgentDeployment.start(made.scene, server, {
     name: 'pop',
     logLevel: 'TRACE',
-    plugins: `
-    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
-    KeyManager "disk" { plugin_data { directory = "${popFolder}" } }
-    WorkloadAttestor "unix" { plugin_data {} }`,
+    plugins: x509PopPlugins(node, popFolder),
     blocks: await made.telemetry(),
     args: [],
   })

@@ -1,11 +1,27 @@
 import { writeFileSync } from 'node:fs'
 import { type Program, runProgram } from './processes.ts'
 
+/** The certificate of a node, and what signed it: paths of PEM files. */
+export interface NodeCertificate {
+  readonly ca: string
+  readonly certificate: string
+  readonly key: string
+}
+
+/** The plugins of an agent that attests with a certificate; its own key is kept in a folder, or in memory. */
+export function x509PopPlugins(node: NodeCertificate, keyFolder?: string): string {
+  const keys =
+    keyFolder === undefined
+      ? 'KeyManager "memory" { plugin_data {} }'
+      : `KeyManager "disk" { plugin_data { directory = "${keyFolder}" } }`
+  return `
+    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
+    ${keys}
+    WorkloadAttestor "unix" { plugin_data {} }`
+}
+
 /** Makes a certificate authority and a node certificate below it with openssl, for x509pop. */
-export function makeNodeCertificate(
-  folder: string,
-  name: string,
-): { readonly ca: string; readonly certificate: string; readonly key: string } {
+export function makeNodeCertificate(folder: string, name: string): NodeCertificate {
   const openssl: Program = { command: 'openssl', args: [] }
   const at = (file: string): string => `${folder}/${name}-${file}`
   const must = (...args: readonly string[]): void => {

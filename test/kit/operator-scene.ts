@@ -1,5 +1,5 @@
 import { AgentDeployment, ServerDeployment } from './deployment.ts'
-import { makeNodeCertificate } from './node-certificate.ts'
+import { makeNodeCertificate, x509PopPlugins } from './node-certificate.ts'
 import type { Daemon, Programs, Scene } from './processes.ts'
 
 /** What both daemons logged. */
@@ -85,10 +85,7 @@ export async function playOperatorScene(scene: Scene, programs: Programs): Promi
     program: programs.agent,
     args: [],
     settings: 'experimental { sync_interval = "1s" }',
-    plugins: `
-    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
-    KeyManager "memory" { plugin_data {} }
-    WorkloadAttestor "unix" { plugin_data {} }`,
+    plugins: x509PopPlugins(node),
   })
   const id = agentId(server)
   const selector = `unix:uid:${process.getuid?.() ?? 0}`

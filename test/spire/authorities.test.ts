@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
 import { ForcedRotation } from '../kit/forced-rotation.ts'
-import { makeNodeCertificate } from '../kit/node-certificate.ts'
+import { makeNodeCertificate, x509PopPlugins } from '../kit/node-certificate.ts'
 import { ours, type Program, Scene } from '../kit/processes.ts'
 import {
   agentIds,
@@ -166,10 +166,7 @@ describe.skipIf(skipped)('a server that lost everything', () => {
     rebootstrap_mode = "always"
     rebootstrap_delay = "1s"
     ${agentSettings}`,
-        plugins: `
-    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
-    KeyManager "disk" { plugin_data { directory = "${scene.path('agent')}" } }
-    WorkloadAttestor "unix" { plugin_data { } }`,
+        plugins: x509PopPlugins(node, scene.path('agent')),
       })
       const [agentId = ''] = agentIds(server)
       await server.daemon.stop()

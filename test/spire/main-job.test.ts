@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
-import { makeNodeCertificate } from '../kit/node-certificate.ts'
+import { makeNodeCertificate, x509PopPlugins } from '../kit/node-certificate.ts'
 import { ours, type Program, runProgram, Scene } from '../kit/processes.ts'
 import {
   agentIds,
@@ -18,13 +18,6 @@ function popPlugins(ca: string, folder: string): string {
     DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${folder}/datastore.sqlite3" } }
     KeyManager "disk" { plugin_data { keys_path = "${folder}/keys.json" } }
     NodeAttestor "x509pop" { plugin_data { ca_bundle_path = "${ca}" } }`
-}
-
-function popAgentPlugins(node: { certificate: string; key: string }, folder: string): string {
-  return `
-    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
-    KeyManager "disk" { plugin_data { directory = "${folder}" } }
-    WorkloadAttestor "unix" { plugin_data { } }`
 }
 
 /** Both agents' command lines must read both SVIDs from this agent. */
@@ -71,7 +64,7 @@ describe.skipIf(skipped)('the main job', () => {
     })
     const agent = await AgentDeployment.start(scene, server, {
       program: agentProgram,
-      plugins: popAgentPlugins(node, scene.path('agent')),
+      plugins: x509PopPlugins(node, scene.path('agent')),
       args: [],
     })
     const [parent = ''] = agentIds(server)

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
-import { makeNodeCertificate } from '../kit/node-certificate.ts'
+import { makeNodeCertificate, x509PopPlugins } from '../kit/node-certificate.ts'
 import { type AllPrograms, ours, Scene } from '../kit/processes.ts'
 import { isSpireMissing, spire } from './programs.ts'
 
@@ -105,10 +105,7 @@ async function logOf(programs: AllPrograms, agentProgram: AllPrograms): Promise<
     program: agentProgram.agent,
     args: [],
     settings: 'experimental { sync_interval = "1s" }',
-    plugins: `
-    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
-    KeyManager "memory" { plugin_data {} }
-    WorkloadAttestor "unix" { plugin_data {} }`,
+    plugins: x509PopPlugins(node),
   })
   const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
   const agent = `spiffe://example.org${agents[0].id.path}`

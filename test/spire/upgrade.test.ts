@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
-import { makeNodeCertificate } from '../kit/node-certificate.ts'
+import { makeNodeCertificate, x509PopPlugins } from '../kit/node-certificate.ts'
 import { ours, type Program, runProgram, Scene } from '../kit/processes.ts'
 import { agentIds, isSpireMissing, registerUser, spire, until } from './programs.ts'
 
@@ -18,10 +18,7 @@ async function startOld(scene: Scene): Promise<readonly [ServerDeployment, Agent
     program: spire.agent,
     settings: 'experimental { sync_interval = "1s" }',
     args: [],
-    plugins: `
-    NodeAttestor "x509pop" { plugin_data { private_key_path = "${node.key}" certificate_path = "${node.certificate}" } }
-    KeyManager "disk" { plugin_data { directory = "${scene.path('agent')}" } }
-    WorkloadAttestor "unix" { plugin_data {} }`,
+    plugins: x509PopPlugins(node, scene.path('agent')),
   })
   return [server, agent]
 }
