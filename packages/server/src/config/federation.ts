@@ -11,13 +11,9 @@ import type { Logger } from '@mini-spire/runtime/log/logger'
 import { osErrorText } from '@mini-spire/runtime/os-error'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import type {
-  BundleEndpointConfig,
-  BundleEndpointProfile,
-  Cidr,
-  FederatesWithConfig,
-  ResolvedServerConfig,
-} from './resolved-config.ts'
+import type { Cidr } from '../model/cidr.ts'
+import type { BundleEndpointConfig, BundleEndpointProfile } from './bundle-endpoint-config.ts'
+import type { FederatesWithConfig, ResolvedServerConfig } from './resolved-config.ts'
 import { endpointProfileSchema, relationshipProfileSchema, type serverSchema } from './schema.ts'
 
 type ServerKeys = Decoded<typeof serverSchema>

@@ -8,6 +8,8 @@ import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import type { WebCertificateConfig } from '@mini-spire/runtime/https/web-certificate'
 import type { KeyType } from '@mini-spire/runtime/key-manager/key-manager'
 import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type { Cidr } from '../model/cidr.ts'
+import type { BundleEndpointConfig } from './bundle-endpoint-config.ts'
 import type { TokenExchangeConfig } from './token-exchange-config.ts'
 
 /** Subject of the authority's certificates; a serial number attribute is added when one is made. */
@@ -23,18 +25,6 @@ export interface NodePruningConfig {
   readonly batchSize: number
   /** `prune_tofu_nodes`: also nodes that cannot attest again. */
   readonly includesNonReattestable: boolean
-}
-
-/** How the bundle endpoint authenticates itself. */
-export type BundleEndpointProfile = { readonly kind: 'https_spiffe' } | WebCertificateConfig
-
-/** The `federation.bundle_endpoint` block. */
-export interface BundleEndpointConfig {
-  /** Undefined: every interface. */
-  readonly address: string | undefined
-  readonly port: number
-  readonly refreshHintMs: number
-  readonly profile: BundleEndpointProfile
 }
 
 /** The `oidc_discovery` block. */
@@ -56,9 +46,6 @@ export interface OidcDiscoveryConfig {
       }
     | { readonly kind: 'socket'; readonly path: string }
 }
-
-/** A network as `address/prefix`. */
-export type Cidr = `${string}/${number}`
 
 /** A static federation relationship. */
 export interface FederatesWithConfig {

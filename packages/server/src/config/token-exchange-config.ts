@@ -1,6 +1,7 @@
+import type { Cidr } from '../model/cidr.ts'
 import type { ClaimPath } from '../model/claim-path.ts'
 import type { ClaimRule } from '../model/claim-rule.ts'
-import type { BundleEndpointProfile, Cidr } from './resolved-config.ts'
+import type { BundleEndpointProfile } from './bundle-endpoint-config.ts'
 
 /** Where the keys of an issuer are. */
 export type IssuerKeysConfig =

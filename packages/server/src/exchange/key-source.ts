@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { HttpAnswer, HttpClient, HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { parseStrictJson } from '@mini-spire/sdk/bundle'
-import type { Cidr } from '../federation/remote-addresses.ts'
 import { RemoteAddresses } from '../federation/remote-addresses.ts'
+import type { Cidr } from '../model/cidr.ts'
 import { type IssuerKey, maxJwksBytes, readJwks } from './read-jwks.ts'
 
 /** Where the keys of an issuer are. */

@@ -2,13 +2,14 @@ import type { RequestListener } from 'node:http'
 import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Cidr } from '../model/cidr.ts'
 import { testDomain } from '../store/store.test-kit.ts'
 import type { Store } from '../store/store.ts'
 import { StoreError } from '../store/store-error.ts'
 import { FederationScene, ForeignDomain } from './federation.test-kit.ts'
 import { BundleFetcher } from './fetch-bundle.ts'
 import { refreshBundle } from './refresh-bundle.ts'
-import { type Cidr, RemoteAddresses } from './remote-addresses.ts'
+import { RemoteAddresses } from './remote-addresses.ts'
 
 let scene: FederationScene
 let other: ForeignDomain

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import type { Cidr } from '../model/cidr.ts'
 
 /** Networks that a remote party may not send us to [RFC 6890]: our own machine, our own network, nobody's. */
 const inward: readonly (readonly [network: string, prefix: number])[] = [
@@ -21,9 +22,6 @@ const inward: readonly (readonly [network: string, prefix: number])[] = [
   ['fe80::', 10],
   ['ff00::', 8],
 ]
-
-/** A network as `address/prefix`. */
-export type Cidr = `${string}/${number}`
 
 /**
  * Which IP addresses a remote party may choose for us: not those of our own machine and network, unless an operator allows

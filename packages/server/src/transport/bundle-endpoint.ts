@@ -5,7 +5,7 @@ import { HttpsListener } from '@mini-spire/runtime/https/https-listener'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { bundleResponder } from '../bundle-endpoint/bundle-responder.ts'
 import type { ShownSvid } from '../bundle-endpoint/svid-certificate.ts'
-import type { BundleEndpointConfig } from '../config/resolved-config.ts'
+import type { BundleEndpointConfig } from '../config/bundle-endpoint-config.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import { keepCertificate } from './serving-certificate.ts'
 

@@ -3,7 +3,7 @@ import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { type KeptCertificate, openWebCertificate } from '@mini-spire/runtime/https/web-certificate'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { type ShownSvid, SvidCertificate } from '../bundle-endpoint/svid-certificate.ts'
-import type { BundleEndpointProfile } from '../config/resolved-config.ts'
+import type { BundleEndpointProfile } from '../config/bundle-endpoint-config.ts'
 
 /** What {@link keepCertificate} needs. */
 export interface KeepCertificateOptions {

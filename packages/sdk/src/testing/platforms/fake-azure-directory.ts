@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http'
-import type { FakeAzureMachine } from './fake-azure.ts'
+import type { FakeAzureMachine } from './fake-azure-machine.ts'
 import type { TokenIssuer } from './test-token.ts'
 
 const host = 'https://login.microsoftonline.com'

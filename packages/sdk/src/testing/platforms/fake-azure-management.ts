@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
-import type { FakeAzureMachine } from './fake-azure.ts'
 import { managementToken } from './fake-azure-directory.ts'
+import type { FakeAzureMachine } from './fake-azure-machine.ts'
 
 /** Azure's management API, as it knows one machine: resources, the machine itself, its scale set, and the resource graph. */
 export function answerManagement(machine: FakeAzureMachine): RequestListener {

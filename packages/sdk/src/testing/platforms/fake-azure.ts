@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import { systemClock } from '../../clock.ts'
 import { makeAttestedDocument, type WrongDocument } from './azure-documents.ts'
 import { answerDirectory } from './fake-azure-directory.ts'
+import type { FakeAzureMachine } from './fake-azure-machine.ts'
 import { answerManagement } from './fake-azure-management.ts'
 import type { FakeHost } from './fake-host.ts'
 import { FakeHosts } from './fake-hosts.ts'
@@ -13,23 +14,6 @@ import {
   type WrongToken,
   wrongTokens,
 } from './test-token.ts'
-
-/** A virtual machine of Azure. */
-export interface FakeAzureMachine {
-  readonly tenantId: string
-  /** A domain of the tenant. */
-  readonly domain: string
-  readonly subscriptionId: string
-  readonly resourceGroup: string
-  readonly name: string
-  readonly location: string
-  readonly vmId: string
-  /** Of its managed identity. */
-  readonly principalId: string
-  readonly tags: Readonly<Record<string, string>>
-  /** The scale set that it is an instance of. */
-  readonly scaleSet?: string
-}
 
 /** What can be wrong with a token of a managed identity. */
 export type WrongAzureToken = WrongToken | 'other-tenant' | 'without-tenant' | 'without-subject'

@@ -7,10 +7,10 @@ export {
 export {
   type AzureHost,
   FakeAzure,
-  type FakeAzureMachine,
   type WrongAzureToken,
   wrongAzureTokens,
 } from './fake-azure.ts'
+export type { FakeAzureMachine } from './fake-azure-machine.ts'
 export {
   FakeGoogle,
   type GoogleInstance,

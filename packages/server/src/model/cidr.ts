@@ -1,0 +1,2 @@
+/** A network as `address/prefix`. */
+export type Cidr = `${string}/${number}`
