@@ -72,6 +72,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'http/': 2,
     'kubernetes/': 3,
     'health/': 3,
+    'profiling/': 3,
     'telemetry/': 3,
     'http2/': 3,
     'grpc/': 4,

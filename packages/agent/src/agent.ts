@@ -6,6 +6,7 @@ import { startHealth } from '@mini-spire/runtime/health/start-health'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { metricsHostService } from '@mini-spire/runtime/plugin-host/metrics-service'
+import { startProfiling } from '@mini-spire/runtime/profiling/start-profiling'
 import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
 import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
 import { version as builtVersion } from '@mini-spire/runtime/version'
@@ -113,6 +114,7 @@ export class Agent implements AsyncDisposable {
     const { signal } = this.#stopping
     await mkdir(this.#config.dataDir, { recursive: true, mode: 0o755 })
     const storage = await FileStorage.open(this.#config.dataDir)
+    await this.#startProfiling()
     await this.#startMetrics()
     const plugins = await this.#loadPlugins()
     await this.#startHealth()
@@ -176,6 +178,17 @@ export class Agent implements AsyncDisposable {
     this.#closers.push(() => endpoints.stop())
     await endpoints.start()
     this.#isServing = true
+  }
+
+  async #startProfiling(): Promise<void> {
+    const { profiling: config } = this.#config
+    const started = await startProfiling({
+      config,
+      tag: 'agent',
+      clock: this.#clock,
+      log: this.#log,
+    })
+    this.#closers.push(async () => await started[Symbol.asyncDispose]())
   }
 
   async #startMetrics(): Promise<void> {

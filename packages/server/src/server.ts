@@ -8,7 +8,6 @@ import { checkPlugins } from '@mini-spire/runtime/config/check-plugins'
 import { startHealth } from '@mini-spire/runtime/health/start-health'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { type Metrics, noMetrics } from '@mini-spire/runtime/telemetry/metrics'
-import { startMetrics } from '@mini-spire/runtime/telemetry/start-metrics'
 import { Turns } from '@mini-spire/runtime/turns'
 import type { X509BundleSource } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
@@ -58,6 +57,7 @@ import { serverIssuer } from './transport/server-issuer.ts'
 import { measuredSigner } from './transport/server-metrics.ts'
 import { ServerSvidRotator } from './transport/server-svid.ts'
 import { serverServices } from './transport/services.ts'
+import { startObserving } from './transport/start-observing.ts'
 import { checkTrustDomain } from './transport/startup-checks.ts'
 import { stopParts } from './transport/stop-parts.ts'
 import { TrustChanges } from './transport/trust-changes.ts'
@@ -175,7 +175,7 @@ export class Server implements AsyncDisposable {
     await mkdir(dataDir, { recursive: true, mode: 0o755 })
     checkPlugins(this.#config.plugins, serverPluginKinds)
     const certificates = this.#clientCertificates()
-    await this.#startMetrics(certificates)
+    await this.#startObserving(certificates)
     const plugins = await loadPlugins(this.#config.plugins, {
       trustDomain,
       clock: this.#clock,
@@ -265,20 +265,13 @@ export class Server implements AsyncDisposable {
     return outside
   }
 
-  async #startMetrics(bundles: X509BundleSource): Promise<void> {
-    const { telemetry: config, trustDomain } = this.#config
-    const started = await startMetrics({
-      config,
-      trustDomain,
-      service: 'spire_server',
+  async #startObserving(bundles: X509BundleSource): Promise<void> {
+    this.#metrics = await startObserving({
+      ...this.#common,
       version: this.#version,
       identity: { svid: () => this.#svid?.current(), bundles },
-      requiresPqKem: this.#config.experimental.requiresPqKem,
-      clock: this.#clock,
-      log: this.#log.with({ subsystem_name: 'telemetry' }),
+      defer: (close) => this.#closers.push(close),
     })
-    this.#closers.push(async () => await started[Symbol.asyncDispose]())
-    this.#metrics = started.metrics
   }
 
   async #startHealth(options: ServerHealthOptions): Promise<void> {

@@ -103,7 +103,7 @@ export function resolveAgentConfig(
     x509SvidCacheMaxSize: agent.x509_svid_cache_max_size || 1000,
     jwtSvidCacheMaxSize: agent.jwt_svid_cache_max_size || 1000,
     sds,
-    profiling: resolveProfiling(agent, log),
+    profiling: resolveProfiling(agent),
     experimental: {
       syncIntervalMs,
       ...caches,

@@ -52,7 +52,7 @@ export interface TelemetryConfig {
   readonly blockedLabels: readonly string[]
 }
 
-/** The undocumented `profiling_*` keys. */
+/** The `profiling_*` keys. */
 export interface ProfilingConfig {
   readonly isEnabled: boolean
   readonly port: number

@@ -8,12 +8,18 @@ export const logSchema = {
 
 /** Keys about profiles, in the `server` and the `agent` block. */
 export const profilingSchema = {
-  profiling_enabled: { type: 'bool', doc: 'Go profiler; accepted, no effect' },
-  profiling_port: { type: 'int', doc: 'accepted, no effect' },
-  profiling_freq: { type: 'int', doc: 'accepted, no effect' },
+  profiling_enabled: { type: 'bool', doc: 'takes profiles of this process; default false' },
+  profiling_port: {
+    type: 'int',
+    doc: 'port of localhost for `go tool pprof http://localhost:<port>/debug/pprof/profile`, or `/heap`',
+  },
+  profiling_freq: {
+    type: 'int',
+    doc: 'seconds from one writing of profiles to the next, to `.profiles` below the working directory',
+  },
   profiling_names: {
     type: 'strings',
-    doc: 'accepted, no effect',
+    doc: "which are written: `cpu`, `heap`; SPIRE's others are of Go's runtime, and a warning",
   },
 } as const
 

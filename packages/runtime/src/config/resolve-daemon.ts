@@ -1,6 +1,5 @@
 import { quoteGo } from '../go-quote.ts'
 import { findLogLevel } from '../log/log-level.ts'
-import type { Logger } from '../log/logger.ts'
 import { osErrorText } from '../os-error.ts'
 import { ConfigError } from './config-error.ts'
 import type {
@@ -81,14 +80,10 @@ function formatOf(text: string): LogConfig['format'] {
   }
 }
 
-/** The `profiling_*` keys, which are taken and have no effect; says so when they ask for any. */
+/** The `profiling_*` keys. */
 export function resolveProfiling(
   keys: Omit<Decoded<typeof profilingSchema>, typeof unknownKeys>,
-  log: Logger,
 ): ProfilingConfig {
-  if (keys.profiling_enabled) {
-    log.warn("profiling_enabled has no effect: SPIRE's profiles are those of Go; Node has its own")
-  }
   return {
     isEnabled: keys.profiling_enabled,
     port: keys.profiling_port,

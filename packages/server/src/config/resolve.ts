@@ -97,7 +97,7 @@ export async function resolveServerConfig(
     oidcDiscovery,
     tokenExchange,
     experimental,
-    profiling: resolveProfiling(server, log),
+    profiling: resolveProfiling(server),
     plugins,
     telemetry: resolveTelemetry(file.telemetry),
     healthChecks: resolveHealthChecks(file.healthChecks),
