@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { LateLogger } from '../log/late-logger.ts'
 import type { Logger } from '../log/logger.ts'
 import { ApiError } from './api-error.ts'
 import type { CallContext, Peer } from './call-context.ts'
@@ -65,7 +66,7 @@ class LazyCall implements CallContext, ServerCall {
   }
 
   get log(): Logger {
-    this.#ownLog ??= this.#log.with({ request_id: this.requestId })
+    this.#ownLog ??= new LateLogger(this.#log, () => ({ request_id: this.requestId }))
     return this.#ownLog
   }
 

@@ -27,7 +27,8 @@ export function createLogger(options: CreateLoggerOptions): RootLogger {
   return new Root(options)
 }
 
-abstract class LeveledLogger implements Logger {
+/** The levels' methods, in terms of {@link Logger.log}. */
+export abstract class LeveledLogger implements Logger {
   abstract with(fields: LogFields): Logger
   abstract isEnabled(level: LogLevel): boolean
   abstract log(level: LogLevel, message: string, fields?: LogFields): void
@@ -131,7 +132,7 @@ class Derived extends LeveledLogger {
 function callerLocation(): LogFields {
   const frames = (new Error('stack').stack ?? '').split('\n').slice(1)
   const frame = frames.find(
-    (text) => !/ at (callerLocation|(Root|Derived|LeveledLogger|_\w+)\.\w+) /.test(text),
+    (text) => !/ at (callerLocation|(Root|Derived|LateLogger|LeveledLogger|_\w+)\.\w+) /.test(text),
   )
   const parts = /at (?:(.+?) \()?(?:file:\/\/)?(.+?):(\d+):\d+\)?$/.exec(frame ?? '')
   if (!parts) return {}

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts'
 import { createLogger } from './create-logger.ts'
 import { logFile } from './destination.ts'
 import type { LogFormat } from './format.ts'
+import { LateLogger } from './late-logger.ts'
 import { findLogLevel } from './log-level.ts'
 import type { LogLevel } from './logger.ts'
 
@@ -106,6 +107,31 @@ describe('the level', () => {
       'panic',
     ])
     expect(findLogLevel('nope')).toBeUndefined()
+  })
+})
+
+describe('a late logger', () => {
+  it('asks for its fields when its first line is written, and once', () => {
+    const { log, written } = lines('plain')
+    let asked = 0
+    const late = new LateLogger(log.with({ a: 1 }), () => ({ b: ++asked }))
+    late.debug('below the level')
+    expect(late.isEnabled('debug')).toBe(false)
+    expect(asked).toBe(0)
+    late.info('first', { c: 3 })
+    late.with({ d: 4 }).warn('second')
+    expect(written.map((line) => line.trimEnd().split(' msg=')[1])).toEqual([
+      'first a=1 b=1 c=3',
+      'second a=1 b=1 d=4',
+    ])
+  })
+
+  it('follows the level of what it was made from', () => {
+    const { log, written } = lines('plain')
+    const late = new LateLogger(log, () => ({}))
+    log.setLevel('debug')
+    late.debug('seen')
+    expect(written).toHaveLength(1)
   })
 })
 

@@ -49,10 +49,10 @@ export async function issueJwtSvid(
       ? signJwtSvid(key, claims)
       : signComposedJwtSvid(key, claims, { composers, spiffeId: wish.spiffeId })
   })
-  const { issuedAtSeconds, expiresAtSeconds } = signed
+  const { token, issuedAtSeconds, expiresAtSeconds } = signed
   issuing.issuanceLog.append({
     type: 'jwt-svid',
-    identifier: tokenId ?? hash('sha256', signed.token),
+    identifier: tokenId ?? hash('sha256', token),
     spiffeId,
     entryId,
     requester,
@@ -60,7 +60,7 @@ export async function issueJwtSvid(
     expiresAtSeconds,
   })
   issuing.onSigned?.('jwt_svid')
-  return { ...signed, spiffeId: wish.spiffeId }
+  return { token, issuedAtSeconds, expiresAtSeconds, spiffeId: wish.spiffeId }
 }
 
 function checkWish(trustDomain: TrustDomain, { spiffeId, audience }: JwtSvidWish): void {

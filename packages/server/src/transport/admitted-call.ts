@@ -1,5 +1,6 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { CallContext, Peer } from '@mini-spire/runtime/grpc/call-context'
+import { LateLogger } from '@mini-spire/runtime/log/late-logger'
 import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import {
   type AuditStatus,
@@ -33,7 +34,6 @@ export class AdmittedCall implements ServerCall {
   readonly #audit: AdmittedCallOptions['audit']
   readonly #call: CallContext
   readonly #logFields: () => LogFields
-  #ownLog: Logger | undefined
   #log: Logger | undefined
   #told: LogFields | undefined
 
@@ -57,23 +57,21 @@ export class AdmittedCall implements ServerCall {
   }
 
   get log(): Logger {
-    this.#log ??= this.#told ? this.#bareLog().with(this.#told) : this.#bareLog()
+    const told = this.#told
+    this.#log ??= new LateLogger(this.#call.log, () => ({ ...this.#logFields(), ...told }))
     return this.#log
   }
 
   addLogFields(fields: LogFields): void {
-    this.#told = { ...this.#told, ...fields }
+    this.#told = this.#told ? { ...this.#told, ...fields } : fields
     this.#log = undefined
-  }
-
-  #bareLog(): Logger {
-    this.#ownLog ??= this.#call.log.with(this.#logFields())
-    return this.#ownLog
   }
 
   /** Writes the audit line of the call, now that it has ended, if the server keeps an audit log. */
   writeAudit(outcome: AuditStatus): void {
-    if (this.#audit) writeAudit(this.#bareLog().with(this.#audit.fields), this.#audit.row, outcome)
+    if (!this.#audit) return
+    const { fields, row } = this.#audit
+    writeAudit(this.#call.log.with({ ...this.#logFields(), ...fields }), row, outcome)
   }
 
   metadata(name: string): readonly string[] {
