@@ -1,4 +1,11 @@
-import { type handleUnaryCall, Server, ServerCredentials, status } from '@grpc/grpc-js'
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  status,
+} from '@grpc/grpc-js'
 import { HealthCheckResponse, HealthService } from '@mini-spire/runtime/proto/grpc/health/v1/health'
 import {
   AgentService,
@@ -23,11 +30,21 @@ import {
   LocalAuthorityService,
 } from '@mini-spire/runtime/proto/spire/api/server/localauthority/v1/localauthority'
 import { LoggerService } from '@mini-spire/runtime/proto/spire/api/server/logger/v1/logger'
+import {
+  ListFederationRelationshipsResponse,
+  TrustDomainService,
+} from '@mini-spire/runtime/proto/spire/api/server/trustdomain/v1/trustdomain'
 import { Agent } from '@mini-spire/runtime/proto/spire/api/types/agent'
 import { Bundle } from '@mini-spire/runtime/proto/spire/api/types/bundle'
 import { Entry } from '@mini-spire/runtime/proto/spire/api/types/entry'
+import { FederationRelationship } from '@mini-spire/runtime/proto/spire/api/types/federationrelationship'
 import { JoinToken } from '@mini-spire/runtime/proto/spire/api/types/jointoken'
 import { Logger } from '@mini-spire/runtime/proto/spire/api/types/logger'
+import {
+  SpiffeWorkloadAPIService,
+  X509SVIDResponse,
+} from '@mini-spire/sdk/internal/spiffe/workload/workload'
+import { TestCa } from '@mini-spire/sdk/testing'
 
 const id = (path: string) => ({ trustDomain: 'example.org', path })
 
@@ -73,6 +90,14 @@ const publicKey = Buffer.from(
   'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8BIYX1FBj4UPKjE/1Ma8ve9IFAE0oh57ZoAKQwH1VDSgkAkGSMDFckQppWIDJ+a9bTtL8t8hlPu645KNBzNPHw==',
   'base64',
 )
+const relationship = FederationRelationship.fromPartial({
+  trustDomain: 'other.org',
+  bundleEndpointUrl: 'https://other.org/bundle',
+  bundleEndpointProfile: {
+    $case: 'httpsSpiffe',
+    httpsSpiffe: { endpointSpiffeId: 'spiffe://other.org/endpoint' },
+  },
+})
 const ok = { code: 0, message: 'OK' }
 const skid = 'b38c0000000000000000000000000000000000ff'
 const authority = (authorityId: string, upstreamAuthoritySubjectKeyId = ''): AuthorityState => ({
@@ -81,10 +106,14 @@ const authority = (authorityId: string, upstreamAuthoritySubjectKeyId = ''): Aut
   upstreamAuthoritySubjectKeyId,
 })
 
+/** What a daemon answers, by method. */
+export type Answers = Readonly<Record<string, Answer>>
+
 interface Failure {
   readonly code: number
   readonly details: string
 }
+/** For a stream: its first and only message. */
 type Answer = (request: never) => unknown
 
 function refuse(code: number, details: string): never {
@@ -93,7 +122,7 @@ function refuse(code: number, details: string): never {
 }
 
 /** Answers that never change, whatever was asked before. */
-const answers: Readonly<Record<string, Answer>> = {
+const well: Answers = {
   check: () => HealthCheckResponse.fromPartial({ status: 1 }),
   createJoinToken: ({ ttl }: { ttl: number }) =>
     ttl > 0
@@ -141,6 +170,9 @@ const answers: Readonly<Record<string, Answer>> = {
       ],
     }),
   countBundles: () => ({ count: 1 }),
+  refreshBundle: () => ({}),
+  listFederationRelationships: () =>
+    ListFederationRelationshipsResponse.fromPartial({ federationRelationships: [relationship] }),
   getLogger: () => Logger.fromPartial({ currentLevel: 4, launchLevel: 6 }),
   setLogLevel: ({ newLevel }: { newLevel: number }) => ({ currentLevel: newLevel, launchLevel: 6 }),
   resetLogLevel: () => ({ currentLevel: 6, launchLevel: 6 }),
@@ -204,8 +236,34 @@ const answers: Readonly<Record<string, Answer>> = {
     }),
 }
 
-const services = [
+/** Answers of daemons with which something is wrong. */
+const unwell: Answers = {
+  check: () => HealthCheckResponse.fromPartial({ status: 2 }),
+  listAgents: () => ListAgentsResponse.fromPartial({ agents: [agent, banned] }),
+  deleteAgent: () => refuse(status.INTERNAL, 'failed to remove agent'),
+  getX509AuthorityState: () => GetX509AuthorityStateResponse.fromPartial({}),
+  getJwtAuthorityState: () => GetJWTAuthorityStateResponse.fromPartial({}),
+  fetchX509Svid: () => {
+    const { x509Svid, x509SvidKey } = svidOf('/wl')
+    const spiffeId = 'spiffe://example.org/wl'
+    return X509SVIDResponse.fromPartial({
+      svids: [{ spiffeId, x509Svid, x509SvidKey, bundle: certificate }],
+    })
+  },
+}
+
+function svidOf(path: string): { readonly x509Svid: Buffer; readonly x509SvidKey: Buffer } {
+  const { chain, privateKey } = TestCa.create('example.org').issueX509Svid(path)
+  return {
+    x509Svid: Buffer.concat(chain.map(({ raw }) => raw)),
+    x509SvidKey: privateKey.export({ type: 'pkcs8', format: 'der' }),
+  }
+}
+
+const services: readonly ServiceDefinition[] = [
   HealthService,
+  SpiffeWorkloadAPIService,
+  TrustDomainService,
   AgentService,
   EntryService,
   BundleService,
@@ -214,26 +272,22 @@ const services = [
   DebugService,
 ]
 
-/** A server's API socket behind which nothing stands but fixed answers. */
-export async function startFakeDaemon(socket: string): Promise<{ stop(): void }> {
+/** A socket behind which nothing stands but fixed answers of a server, or of an agent. */
+export async function startFakeDaemon(
+  socket: string,
+  mood: 'well' | 'unwell' = 'well',
+): Promise<{ stop(): void }> {
+  const answers = mood === 'well' ? well : unwell
   const server = new Server()
   for (const service of services) {
-    const handlers = Object.fromEntries(
-      Object.entries(service)
-        .filter(([, method]) => !method.requestStream && !method.responseStream)
-        .map(([name]) => [name, handlerOf(name)]),
-    )
     for (const [name, method] of Object.entries(service)) {
-      const handler = handlers[name]
-      if (handler) {
-        server.register(
-          method.path,
-          handler,
-          method.responseSerialize as (value: unknown) => Buffer,
-          method.requestDeserialize,
-          'unary',
-        )
-      }
+      if (method.requestStream) continue
+      const handler = method.responseStream
+        ? streamHandlerOf(answers, name)
+        : handlerOf(answers, name)
+      const { path, responseSerialize, requestDeserialize } = method
+      const kind = method.responseStream ? 'serverStream' : 'unary'
+      server.register(path, handler, responseSerialize, requestDeserialize, kind)
     }
   }
   await new Promise<void>((resolve, reject) => {
@@ -244,14 +298,31 @@ export async function startFakeDaemon(socket: string): Promise<{ stop(): void }>
   return { stop: () => server.forceShutdown() }
 }
 
-function handlerOf(name: string): handleUnaryCall<unknown, unknown> {
+function answerOf(answers: Answers, name: string, request: unknown): unknown {
+  const answer = answers[name]
+  return answer ? answer(request as never) : refuse(status.UNIMPLEMENTED, `no answer for ${name}`)
+}
+
+function handlerOf(answers: Answers, name: string): handleUnaryCall<unknown, unknown> {
   return (call, callback) => {
-    const answer = answers[name]
     try {
-      if (!answer) refuse(status.UNIMPLEMENTED, `no answer for ${name}`)
-      else callback(null, answer(call.request as never))
+      callback(null, answerOf(answers, name, call.request))
     } catch (failure) {
       callback(failure as Failure)
+    }
+  }
+}
+
+function streamHandlerOf(
+  answers: Answers,
+  name: string,
+): handleServerStreamingCall<unknown, unknown> {
+  return (call) => {
+    try {
+      call.write(answerOf(answers, name, call.request))
+      call.end()
+    } catch (failure) {
+      call.destroy(failure as Failure as never)
     }
   }
 }

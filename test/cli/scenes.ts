@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { basename, join } from 'node:path'
+import { TestCa } from '@mini-spire/sdk/testing'
+import { pemEncode } from '@mini-spire/sdk/x509'
 import { AgentDeployment, type DeploymentOptions, ServerDeployment } from '../kit/deployment.ts'
 import { makeNodeCertificate, x509PopPlugins } from '../kit/node-certificate.ts'
 import { type AllPrograms, type Finished, type Program, Scene } from '../kit/processes.ts'
@@ -60,7 +62,24 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     open: openOidc('jwt_issuer = "https://issuer.test" jwks_uri = "https://keys.test/k?v=<1>"'),
   },
   // A socket behind which fixed answers stand, so that every character of what is printed is known.
-  answers: { isStateless: true, hasFixedTimes: true, open: openAnswers },
+  answers: {
+    isStateless: true,
+    hasFixedTimes: true,
+    open: async (scene) => {
+      const { socket, stop } = await openAnswers(scene, 'well')
+      return { environment: { SPIRE_SERVER_PRIVATE_SOCKET: socket }, names: {}, stop }
+    },
+  },
+  // The same, of daemons with which something is wrong.
+  unwell: {
+    isStateless: true,
+    hasFixedTimes: true,
+    open: async (scene) => {
+      const { socket, stop } = await openAnswers(scene, 'unwell')
+      const environment = { SPIRE_SERVER_PRIVATE_SOCKET: socket, SPIRE_AGENT_PUBLIC_SOCKET: socket }
+      return { environment, names: {}, stop }
+    },
+  },
   // Sockets behind which nobody speaks gRPC.
   'odd-peers': { isStateless: true, open: openOddPeers },
   server: { open: openServer({}) },
@@ -72,6 +91,8 @@ export const recipes: Readonly<Record<string, Recipe>> = {
       return { ...more, environment: { ...environment, SPIRE_SERVER_FFLAGS: 'wit-svid' } }
     },
   },
+  // A server whose CA is signed by one on disk.
+  'server-below': { open: openServerBelow },
   'server-without-jwt': { open: openServer({ settings: 'disable_jwt_svids = true' }) },
   // A server that agents have attested to; the agents are gone again.
   agents: { open: openAgents },
@@ -83,14 +104,13 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   stranger: { open: openStranger },
 }
 
-async function openAnswers(scene: Scene): Promise<Setting> {
+async function openAnswers(
+  scene: Scene,
+  mood: 'well' | 'unwell',
+): Promise<{ readonly socket: string; readonly stop: () => void }> {
   const socket = scene.path('answers.sock')
-  const daemon = await startFakeDaemon(socket)
-  return {
-    environment: { SPIRE_SERVER_PRIVATE_SOCKET: socket },
-    names: {},
-    stop: () => daemon.stop(),
-  }
+  const daemon = await startFakeDaemon(socket, mood)
+  return { socket, stop: () => daemon.stop() }
 }
 
 async function openOddPeers(scene: Scene): Promise<Setting> {
@@ -130,6 +150,16 @@ function openServer(options: DeploymentOptions): Recipe['open'] {
     const server = await ServerDeployment.start(scene, { ...options, program: programs.server })
     return settingOf(server)
   }
+}
+
+async function openServerBelow(scene: Scene, programs: AllPrograms): Promise<Setting> {
+  const folder = scene.makeFolder('above')
+  const ca = TestCa.create('example.org')
+  const [cert, key] = [join(folder, 'root.pem'), join(folder, 'root.key')]
+  writeFileSync(cert, pemEncode('CERTIFICATE', ca.certificate.raw))
+  writeFileSync(key, ca.privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  const morePlugins = `UpstreamAuthority "disk" { plugin_data { cert_file_path = "${cert}" key_file_path = "${key}" } }`
+  return await openServer({ morePlugins })(scene, programs)
 }
 
 function settingOf(server: ServerDeployment, agent?: AgentDeployment): Setting {

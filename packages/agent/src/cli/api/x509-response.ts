@@ -77,7 +77,7 @@ function verify(svid: FetchedSvid, now: Date): void {
     verifyX509Svid(chain, new X509Bundle(id.trustDomain, svid.bundle), { now })
   } catch (error) {
     throw new CommandError(
-      `${quoteGo(svid.spiffeId)} SVID failed verification against bundle: ${messageOf(error)}`,
+      `${quoteGo(svid.spiffeId)} SVID failed verification against bundle: x509svid: ${messageOf(error)}`,
     )
   }
 }
