@@ -138,6 +138,12 @@ describe('k8s_psat', () => {
     ],
     ['truthy, not true', status({ authenticated: 'yes' }), 'token not authenticated'],
     [
+      'of nobody, as API servers answer for what is no token of theirs',
+      { review: { status: { user: {} } } },
+      'token not authenticated according to TokenReview API for cluster "main"',
+    ],
+    ['no answer worth the name', { review: [] }, 'token not authenticated'],
+    [
       'another account',
       user({ username: 'system:serviceaccount:spire:other' }),
       '"spire:other" is not an allowed service account for cluster "main"',
@@ -206,20 +212,24 @@ describe('k8s_psat', () => {
     [
       'a pod that is gone',
       { pod: new KubernetesError('ERR_KUBERNETES_REFUSED', 'pods "agent-1" not found') },
-      `fail to get pod from k8s API server ${where}: pods "agent-1" not found`,
+      `fail to get pod from k8s API server ${where}: unable to query pods API: pods "agent-1" not found`,
     ],
     [
       'a node that is gone',
       { node: new Error('away') },
-      `fail to get node from k8s API server ${where}: away`,
+      `fail to get node from k8s API server ${where}: unable to query nodes API: away`,
+    ],
+    [
+      'a pod without a node',
+      { pod: { ...pod, spec: {} } },
+      `fail to get node from k8s API server ${where}: empty node name`,
     ],
     ['a node without UID', { node: { metadata: {} } }, `node UID is empty ${where}`],
     [
       'no API server',
       { review: new Error('refused') },
-      `unable to validate token with TokenReview API ${where}: refused`,
+      `unable to validate token with TokenReview API ${where}: unable to query token review API: refused`,
     ],
-    ['no answer worth the name', { review: [] }, 'did not validate audience'],
     ['a UID that is no path', { node: { metadata: { uid: '../x' } } }, 'failed to create agent ID'],
   ])('cannot decide with %s', async (_, answers, message) => {
     await expect(attest(answers)).rejects.toThrow(
@@ -228,6 +238,21 @@ describe('k8s_psat', () => {
         message: expect.stringContaining(message),
       }),
     )
+  })
+
+  it('says so when the cluster cannot be reached as configured', async () => {
+    const connect = () => Promise.reject(new Error('no such file'))
+    await expect(attest({}, { connect })).rejects.toThrow(
+      `unable to validate token with TokenReview API ${where}: unable to get clientset: unable to create client config: no such file`,
+    )
+  })
+
+  it('takes a token that is for the server and for others', async () => {
+    const { result } = await attest(status({ audiences: ['vault', 'spire-server'] }))
+    expect(result.agentId).toMatch(/node-uid$/)
+    await expect(
+      attest(status({ audiences: ['vault'] }), { audiences: ['spire-server', 'vault'] }),
+    ).resolves.toBeDefined()
   })
 
   it('never repeats the token', async () => {

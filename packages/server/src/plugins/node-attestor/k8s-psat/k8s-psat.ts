@@ -54,24 +54,24 @@ export class K8sPsatAttestor implements NodeAttestor {
     const cluster = this.#options.clusters.get(clusterName)
     if (!cluster) throw malformed(`not configured for cluster ${quoteGo(clusterName)}`)
     const where = `cluster ${quoteGo(clusterName)}`
-    const api = await failing(`unable to create Kubernetes client for ${where}`, cluster.connect)
-    const ask = (request: KubernetesRequest): Promise<unknown> =>
-      api.request({ ...request, signal: context.signal })
+    const ask = await connect(cluster, where, context.signal)
     const review = await this.#review(cluster, where, token, ask)
+    const { namespace, podName } = review
+    const [folder, name] = [namespace, podName].map(encodeURIComponent)
     const pod = await failing(`fail to get pod from k8s API server for ${where}`, () =>
-      ask({
-        path: `/api/v1/namespaces/${encodeURIComponent(review.namespace)}/pods/${encodeURIComponent(review.podName)}`,
-      }),
+      ask('pods', { path: `/api/v1/namespaces/${folder}/pods/${name}` }),
     )
     const livePodUid = stringIn(objectIn(pod, 'metadata'), 'uid')
     if (livePodUid !== review.podUid) {
       const bound = `token bound to pod UID ${quoteGo(review.podUid)}`
-      throw refused(`pod UID mismatch for pod ${quoteGo(review.podName)} in ${where}: ${bound}`)
+      throw refused(`pod UID mismatch for pod ${quoteGo(podName)} in ${where}: ${bound}`)
     }
     const nodeName = stringIn(objectIn(pod, 'spec'), 'nodeName')
-    const node = await failing(`fail to get node from k8s API server for ${where}`, () =>
-      ask({ path: `/api/v1/nodes/${encodeURIComponent(nodeName)}` }),
-    )
+    const node = await failing(`fail to get node from k8s API server for ${where}`, async () => {
+      // A pod that no node has been chosen for; without a name, the API would list all nodes.
+      if (nodeName === '') throw new Error('empty node name')
+      return await ask('nodes', { path: `/api/v1/nodes/${encodeURIComponent(nodeName)}` })
+    })
     const nodeUid = stringIn(objectIn(node, 'metadata'), 'uid')
     if (nodeUid === '') throw failed(`node UID is empty for ${where}`)
     const path = cluster.usesPodUid ? `pod/${review.podUid}` : nodeUid
@@ -82,17 +82,12 @@ export class K8sPsatAttestor implements NodeAttestor {
     return { agentId: String(agentId), selectorValues: selectorValues(found), canReattest: true }
   }
 
-  async #review(
-    cluster: PsatCluster,
-    where: string,
-    token: string,
-    ask: (request: KubernetesRequest) => Promise<unknown>,
-  ): Promise<Review> {
+  async #review(cluster: PsatCluster, where: string, token: string, ask: Ask): Promise<Review> {
     const { audiences } = cluster
     const status = await failing(`unable to validate token with TokenReview API for ${where}`, () =>
       reviewToken(token, audiences, ask),
     )
-    if (Reflect.get(status, 'authenticated') !== true) {
+    if (!isAuthenticated(status)) {
       throw refused(`token not authenticated according to TokenReview API for ${where}`)
     }
     const user = objectIn(status, 'user')
@@ -129,12 +124,20 @@ function readPayload(payload: Uint8Array): {
   return data
 }
 
-async function reviewToken(
-  token: string,
-  audiences: readonly string[],
-  ask: (request: KubernetesRequest) => Promise<unknown>,
-): Promise<object> {
-  const answer = await ask({
+/** Asks the API server, and says which of its APIs it was that failed. */
+type Ask = (api: 'token review' | 'pods' | 'nodes', request: KubernetesRequest) => Promise<unknown>
+
+async function connect(cluster: PsatCluster, where: string, signal: AbortSignal): Promise<Ask> {
+  const client = await failing(
+    `unable to validate token with TokenReview API for ${where}: unable to get clientset: unable to create client config`,
+    cluster.connect,
+  )
+  return (api, request) =>
+    failing(`unable to query ${api} API`, () => client.request({ ...request, signal }))
+}
+
+async function reviewToken(token: string, audiences: readonly string[], ask: Ask): Promise<object> {
+  const answer = await ask('token review', {
     path: '/apis/authentication.k8s.io/v1/tokenreviews',
     method: 'POST',
     body: {
@@ -146,6 +149,8 @@ async function reviewToken(
   const status = objectIn(answer, 'status')
   const error = stringIn(status, 'error')
   if (error !== '') throw new Error(`token review API response contains an error: ${error}`)
+  // Who is not authenticated is not for anybody, and is refused as such.
+  if (!isAuthenticated(status)) return status
   const got = stringsIn(status, 'audiences')
   if (audiences.length > 0 && !got.some((one) => audiences.includes(one))) {
     const list = (all: readonly string[]): string => `[${all.map(quoteGo).join(' ')}]`
@@ -154,6 +159,10 @@ async function reviewToken(
     )
   }
   return status
+}
+
+function isAuthenticated(status: object): boolean {
+  return Reflect.get(status, 'authenticated') === true
 }
 
 function readUsername(username: string): {
