@@ -1,4 +1,11 @@
 import type { KeyObject } from 'node:crypto'
+import {
+  type PolicyRules,
+  parseInhibitAnyPolicy,
+  parsePolicies,
+  parsePolicyConstraints,
+  parsePolicyMappings,
+} from './certificate-policies.ts'
 import { DerCursor } from './der-reader.ts'
 import { derTag } from './der-writer.ts'
 import {
@@ -47,6 +54,7 @@ interface Extensions {
   readonly subjectKeyId: Uint8Array | undefined
   readonly authorityKeyId: Uint8Array | undefined
   readonly nameConstraints: NameConstraints | undefined
+  readonly policyRules: PolicyRules | undefined
   readonly unhandledCritical: readonly string[]
 }
 
@@ -84,6 +92,8 @@ export class Certificate {
   readonly subjectKeyId: Uint8Array | undefined
   readonly authorityKeyId: Uint8Array | undefined
   readonly nameConstraints: NameConstraints | undefined
+  /** Undefined when the certificate says nothing of policies. */
+  readonly policyRules: PolicyRules | undefined
   /** Dotted OIDs of critical extensions that are not understood here: such a certificate is refused in every path. */
   readonly unhandledCritical: readonly string[]
   #publicKey: KeyObject | undefined
@@ -109,6 +119,7 @@ export class Certificate {
     this.subjectKeyId = extensions.subjectKeyId
     this.authorityKeyId = extensions.authorityKeyId
     this.nameConstraints = extensions.nameConstraints
+    this.policyRules = extensions.policyRules
     this.unhandledCritical = extensions.unhandledCritical
   }
 
@@ -125,6 +136,11 @@ export class Certificate {
   get publicKey(): KeyObject {
     this.#publicKey ??= parsePublicKey(this.spki).toKeyObject()
     return this.#publicKey
+  }
+
+  /** Whether subject and issuer bear the same name. */
+  get isSelfIssued(): boolean {
+    return Buffer.compare(this.issuerRaw, this.subjectRaw) === 0
   }
 
   equals(other: Certificate): boolean {
@@ -229,10 +245,12 @@ const understood: ReadonlySet<string> = new Set([
   '2.5.29.17',
   '2.5.29.19',
   '2.5.29.30',
-  '2.5.29.35',
-  '2.5.29.37',
-  // Certificate policies: nobody here asks for one, so that any is as good as none.
   '2.5.29.32',
+  '2.5.29.33',
+  '2.5.29.35',
+  '2.5.29.36',
+  '2.5.29.37',
+  '2.5.29.54',
 ])
 
 function readExtensions(fields: DerCursor, version: number): Extensions {
@@ -269,8 +287,21 @@ function readExtensions(fields: DerCursor, version: number): Extensions {
     subjectKeyId: read('2.5.29.14', parseSubjectKeyId),
     authorityKeyId: read('2.5.29.35', parseAuthorityKeyId),
     nameConstraints: read('2.5.29.30', parseNameConstraints),
+    policyRules: readPolicyRules(read),
     unhandledCritical,
   }
+}
+
+type Read = <T>(oid: string, parse: (value: Buffer) => T) => T | undefined
+
+function readPolicyRules(read: Read): PolicyRules | undefined {
+  const policies = read('2.5.29.32', parsePolicies)
+  const mappings = read('2.5.29.33', parsePolicyMappings)
+  const constraints = read('2.5.29.36', parsePolicyConstraints)
+  const inhibitAnyPolicy = read('2.5.29.54', parseInhibitAnyPolicy)
+  const all = [policies, mappings, constraints, inhibitAnyPolicy]
+  if (all.every((one) => one === undefined)) return undefined
+  return { policies, mappings: mappings ?? [], constraints: constraints ?? {}, inhibitAnyPolicy }
 }
 
 function addressText(bytes: Uint8Array): string {

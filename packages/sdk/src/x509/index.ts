@@ -27,6 +27,7 @@ export {
 export { type SignedBytes, verifySignature } from './signature.ts'
 export {
   chainLimits,
+  checkUsable,
   unknownAuthority,
   type VerifyChainOptions,
   verifyChain,

@@ -74,42 +74,85 @@ export function findNameViolation(
   if (constraints.hasUnhandled) return 'a constraint is of a kind that is not supported'
   const { permitted, excluded } = constraints
   return (
-    check(names.uris, permitted.uris, excluded.uris, isUriBelow) ??
-    check(names.dnsNames, permitted.dnsNames, excluded.dnsNames, isDnsNameBelow) ??
-    check(names.emailAddresses, permitted.emailAddresses, excluded.emailAddresses, isEmailBelow) ??
-    check(names.ipAddresses, permitted.addresses, excluded.addresses, isAddressIn)
+    checkUris(names.uris, permitted.uris, excluded.uris) ??
+    check(names.dnsNames, permitted.dnsNames, excluded.dnsNames, {
+      isPermitted: isDnsNameBelow,
+      isExcluded: touchesDnsSubtree,
+    }) ??
+    check(names.emailAddresses, permitted.emailAddresses, excluded.emailAddresses, {
+      isPermitted: isEmailBelow,
+    }) ??
+    check(names.ipAddresses, permitted.addresses, excluded.addresses, { isPermitted: isAddressIn })
   )
 }
+
+type IsIn<N, S> = (name: N, subtree: S) => boolean
 
 function check<N, S>(
   names: readonly N[],
   permitted: readonly S[],
   excluded: readonly S[],
-  isBelow: (name: N, subtree: S) => boolean,
+  rules: { readonly isPermitted: IsIn<N, S>; readonly isExcluded?: IsIn<N, S> },
 ): string | undefined {
+  const { isPermitted, isExcluded = isPermitted } = rules
   for (const name of names) {
-    const text = JSON.stringify(String(name).slice(0, 256))
-    if (excluded.some((subtree) => isBelow(name, subtree))) return `${text} is excluded`
-    if (permitted.length > 0 && !permitted.some((subtree) => isBelow(name, subtree)))
-      return `${text} is not permitted`
+    if (excluded.some((subtree) => isExcluded(name, subtree))) return `${quote(name)} is excluded`
+    if (permitted.length > 0 && !permitted.some((subtree) => isPermitted(name, subtree)))
+      return `${quote(name)} is not permitted`
   }
   return undefined
 }
 
+/** A URI that has no host's name is outside of whatever is said of hosts: nobody can tell where it belongs. */
+function checkUris(
+  uris: readonly string[],
+  permitted: readonly string[],
+  excluded: readonly string[],
+): string | undefined {
+  if (permitted.length === 0 && excluded.length === 0) return undefined
+  const nameless = uris.find((uri) => hostOf(uri) === undefined)
+  if (nameless !== undefined) return `${quote(nameless)} has no host that could be compared`
+  return check(uris, permitted, excluded, { isPermitted: isUriBelow })
+}
+
+function quote(name: unknown): string {
+  return JSON.stringify(String(name).slice(0, 256))
+}
+
+/** The host of a URI, without user and port; undefined for none, and for an IP address. */
+function hostOf(uri: string): string | undefined {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1] ?? ''
+  const host = authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d*$/, '')
+  return host === '' || /[:[\]%]|^[\d.]+$/.test(host) ? undefined : normalized(host)
+}
+
+/** Names are the same in capitals, and with the root's dot at their end. */
+function normalized(dnsName: string): string {
+  return dnsName.toLowerCase().replace(/\.$/, '')
+}
+
 /** The host of a URI: itself, or below a subtree that begins with a dot. */
 function isUriBelow(uri: string, subtree: string): boolean {
-  const host = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1]
-  if (host === undefined || host === '' || /[@:[\]%]/.test(host)) return false
-  const name = host.toLowerCase()
+  const name = hostOf(uri)
   const base = subtree.toLowerCase()
+  if (name === undefined) return false
   return base.startsWith('.') ? name.endsWith(base) && name !== base : name === base
 }
 
-/** The name itself and every name below it; an empty subtree is every name. */
+/** The name itself and every name below it, with a leading dot only those; an empty subtree is every name. */
 function isDnsNameBelow(dnsName: string, subtree: string): boolean {
-  const name = dnsName.toLowerCase()
-  const base = subtree.toLowerCase().replace(/^\./, '')
+  const name = normalized(dnsName)
+  const base = subtree.toLowerCase()
+  if (base.startsWith('.')) return name.endsWith(base) && name !== base
   return base === '' || name === base || name.endsWith(`.${base}`)
+}
+
+/** Whether any host that the name stands for is in the subtree or at its top: `*.a.b` stands for `x.a.b`, too. */
+function touchesDnsSubtree(dnsName: string, subtree: string): boolean {
+  const base = subtree.replace(/^\./, '')
+  if (isDnsNameBelow(dnsName, base)) return true
+  const [label, ...parent] = base.toLowerCase().split('.')
+  return label !== '' && normalized(dnsName) === ['*', ...parent].join('.')
 }
 
 /** One mailbox, all mailboxes of a host, or, with a leading dot, of the hosts below it. */

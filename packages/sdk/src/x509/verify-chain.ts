@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
+import { hasNeededPolicy } from './certificate-policies.ts'
 import { findNameViolation } from './name-constraints.ts'
 import { parsePublicKey } from './public-key.ts'
 import { verifySignature } from './signature.ts'
@@ -28,7 +29,7 @@ export const unknownAuthority = 'x509: certificate signed by unknown authority'
  * Finds a path from the leaf to one of the roots [RFC 5280 6.1] and returns it, leaf first, root last.
  *
  * Every certificate of the path must be valid now, the roots too; issuers must be CAs that may sign certificates, within
- * their path length and name constraints; keys must be of a safe kind and size before any signature is checked. What the
+ * their path length and name constraints; a path that must have a policy has one; keys must be of a safe kind and size before any signature is checked. What the
  * leaf may be used for (extended key usage) is not looked at, nor its names, nor revocation: `verifyX509Svid` adds SPIFFE's
  * rules.
  *
@@ -41,8 +42,7 @@ export function verifyChain(options: VerifyChainOptions): readonly Certificate[]
   if (!leaf) throw new X509Error('ERR_CERTIFICATE_REFUSED', 'x509: no certificates')
   if (chain.length > chainLimits.maxCertificates)
     throw new X509Error('ERR_CERTIFICATE_REFUSED', 'x509: too many certificates in the chain')
-  const leafProblem = findProblem(leaf, now)
-  if (leafProblem) throw leafProblem
+  checkUsable(leaf, now)
   const search: Search = { others, roots, now, checksLeft: chainLimits.maxSignatureChecks }
   const path = extend(search, [leaf])
   if (path) return path
@@ -61,7 +61,10 @@ interface Search {
 /** Depth first: a root that fits ends the search, else each intermediate that fits is tried. */
 function extend(search: Search, path: readonly Certificate[]): readonly Certificate[] | undefined {
   for (const root of search.roots) {
-    if (isIssuer(search, path, root)) return [...path, root]
+    if (!isIssuer(search, path, root)) continue
+    const whole = [...path, root]
+    if (hasNeededPolicy(whole)) return whole
+    search.nearest = refused('the path has no policy, and must have one')
   }
   if (path.length > chainLimits.maxIntermediates) return undefined
   for (const candidate of search.others) {
@@ -91,13 +94,12 @@ function isIssuer(search: Search, path: readonly Certificate[], issuer: Certific
 }
 
 function checkIssuer(path: readonly Certificate[], issuer: Certificate, now: Date): void {
-  const problem = findProblem(issuer, now)
-  if (problem) throw problem
+  checkUsable(issuer, now)
   if (!issuer.isCa) throw refused('issuer is not a certificate authority')
   if (issuer.keyUsage && !issuer.keyUsage.keyCertSign)
     throw refused('issuer may not sign certificates')
   // Intermediates below the issuer: all of the path but the leaf; self-issued ones are not counted [RFC 5280 4.2.1.9].
-  const below = path.slice(1).filter((one) => !isSelfIssued(one)).length
+  const below = path.slice(1).filter((one) => !one.isSelfIssued).length
   if (issuer.pathLength !== undefined && below > issuer.pathLength)
     throw refused('too many intermediates for the path length constraint')
   if (!issuer.nameConstraints) return
@@ -107,7 +109,17 @@ function checkIssuer(path: readonly Certificate[], issuer: Certificate, now: Dat
   }
 }
 
-/** What makes a certificate useless in every path. */
+/**
+ * Refuses a certificate that is useless in every path: not valid now, with a critical extension that is not understood, or
+ * with a key that is not safe.
+ *
+ * @throws {X509Error} `ERR_CERTIFICATE_EXPIRED`, `ERR_CERTIFICATE_REFUSED`, `ERR_PUBLIC_KEY_REFUSED`, `ERR_PUBLIC_KEY_MALFORMED`
+ */
+export function checkUsable(certificate: Certificate, now: Date): void {
+  const problem = findProblem(certificate, now)
+  if (problem) throw problem
+}
+
 function findProblem(certificate: Certificate, now: Date): X509Error | undefined {
   const { notBefore, notAfter, unhandledCritical } = certificate
   const outside = validityProblem(notBefore, notAfter, now)
@@ -137,10 +149,6 @@ function validityProblem(notBefore: Date, notAfter: Date, now: Date): X509Error 
 
 function seconds(time: Date): string {
   return Number.isNaN(time.getTime()) ? 'unknown' : time.toISOString().replace(/\.\d{3}Z$/, 'Z')
-}
-
-function isSelfIssued(certificate: Certificate): boolean {
-  return Buffer.compare(certificate.issuerRaw, certificate.subjectRaw) === 0
 }
 
 /** Same name and key: once in a path is enough, whatever else differs, or cross signing could go round. */

@@ -22,7 +22,9 @@ export function uriSanSelectors(
 ): ReadonlyMap<string, string> {
   const prefix = `x509pop://${trustDomain.name}/`
   const found = new Map<string, string>()
-  for (const uri of leaf.uriSans) {
+  for (const one of leaf.uriSans) {
+    // A scheme is the same in capitals.
+    const uri = one.replace(/^x509pop:/i, 'x509pop:')
     if (!uri.startsWith(prefix)) continue
     const path = decodePath(uri.slice(prefix.length).replace(/[?#].*$/s, ''))
     const match = path && /^([^/]*)\/(.+)$/s.exec(path.replaceAll(/^\/+|\/+$/g, ''))

@@ -1,4 +1,4 @@
-import { type Certificate, verifyChain } from '@mini-spire/sdk/x509'
+import { type Certificate, checkUsable, verifyChain } from '@mini-spire/sdk/x509'
 
 /** What {@link verifiedChains} checks: as for `verifyChain`. */
 export interface VerifiedChainsOptions {
@@ -10,13 +10,17 @@ export interface VerifiedChainsOptions {
 
 /**
  * Every certificate but the leaf that stands on a verified path from the leaf to a root, each once: cross-signed
- * intermediates may offer several paths, and all of them count.
+ * intermediates may offer several paths, and all of them count. A leaf that is trusted itself needs no path.
  *
  * @throws {X509Error} when no path leads to a root
  */
 export function verifiedIssuers(options: VerifiedChainsOptions): readonly Certificate[] {
   const { chain, roots, now } = options
   const [leaf, ...others] = chain
+  if (leaf && roots.some((root) => root.equals(leaf))) {
+    checkUsable(leaf, now)
+    return []
+  }
   const found = new Map<string, Certificate>()
   const add = (path: readonly Certificate[]): void => {
     for (const one of path.slice(1)) found.set(keyOf(one), one)

@@ -282,8 +282,41 @@ describe('x509pop accepts', () => {
     )
   })
 
+  it.each([
+    ['that signed itself', make({ commonName: 'pinned' })],
+    ['that is an authority too', make({ commonName: 'pinned', isCa: true, keyUsage: 0x86 })],
+    ['whose issuer is trusted as well', make({ commonName: 'pinned', issuer: root })],
+    [
+      'whose issuer nobody knows',
+      make({ commonName: 'pinned', issuer: make({ commonName: 'x' }) }),
+    ],
+  ])('a leaf that is trusted itself, and names no issuer: one %s', async (_, pinned) => {
+    const path = join(directory, 'pinned.pem')
+    writeFileSync(path, pemEncode('CERTIFICATE', root.der) + pemEncode('CERTIFICATE', pinned.der))
+    const config = `ca_bundle_path = "${path}"`
+    const found = await attestor(config).attest(payloadOf(pinned), answering(pinned.key))
+    expect(found.selectorValues).toEqual(['subject:cn:pinned', 'serialnumber:01'])
+    // Another certificate with the same names, and a key of its own.
+    const double = make({ commonName: 'pinned', isCa: true, keyUsage: 0x86 })
+    await expect(attestor(config).attest(payloadOf(double), answering(double.key))).rejects.toThrow(
+      'certificate verification failed',
+    )
+    await expect(
+      attestor(config).attest(payloadOf(pinned), answering(p256().privateKey)),
+    ).rejects.toThrow('challenge response verification failed')
+  })
+
+  it('no leaf that is trusted itself once it has expired', async () => {
+    const expired = make({ commonName: 'pinned', lifeSeconds: -1 })
+    const path = join(directory, 'expired.pem')
+    writeFileSync(path, pemEncode('CERTIFICATE', expired.der))
+    await expect(
+      attestor(`ca_bundle_path = "${path}"`).attest(payloadOf(expired), answering(expired.key)),
+    ).rejects.toThrow('certificate has expired or is not yet valid')
+  })
+
   it('selectors of its own URI SANs, and a path template over them', async () => {
-    const uris = ['x509pop://example.org/cluster/west/1', 'x509pop://other.org/cluster/evil']
+    const uris = ['X509POP://example.org/cluster/west/1', 'x509pop://other.org/cluster/evil']
     const named = make({ commonName: 'node', issuer: middle, uris })
     const config = `${bundle}\nagent_path_template = "/{{ .PluginName }}/{{ .URISanSelectors.cluster }}"`
     const found = await attestor(config).attest(payloadOf(named, middle), answering(named.key))
