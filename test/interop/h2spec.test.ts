@@ -3,6 +3,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { encodeHeaders } from '@mini-spire/runtime/http2/hpack/header-encoder'
+import { RequestMemory } from '@mini-spire/runtime/http2/request-memory'
 import { ServerSession } from '@mini-spire/runtime/http2/server-session'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ServerDeployment } from '../kit/deployment.ts'
@@ -67,12 +68,16 @@ describe.skipIf(isGoMissing())('h2spec', () => {
 async function webServer(): Promise<{ readonly port: number } & AsyncDisposable> {
   const headers = encodeHeaders([[':status', '200']])
   const trailers = encodeHeaders([['x', 'y']])
+  const bytes = 64 * 1024 * 1024
+  const limits = { maxBytes: bytes, maxBytesOfStrangers: bytes, maxBytesPerAddress: bytes }
+  const memory = new RequestMemory(limits)
   const server = createServer((socket) => {
     socket.on('error', () => {})
     new ServerSession({
       socket,
       clock: systemClock,
       maxStreams: 100,
+      memory: memory.shareOf({ address: '127.0.0.1', isStranger: true }),
       retireMs: 1_000,
       onRequest: (stream) =>
         stream.read({

@@ -21,6 +21,11 @@ export class FrameReader {
     this.#maxBytes = maxBytes
   }
 
+  /** What is kept of a message that is not complete. */
+  get heldBytes(): number {
+    return this.#held.length
+  }
+
   /**
    * Takes in what has arrived; returns the frames that are complete now, headers included.
    *

@@ -25,6 +25,13 @@ export interface HostLimits {
   /** Calls with an answer outstanding, in total and by one address (one process on a Unix socket). @default 8192 and 1024 */
   readonly maxCalls: number
   readonly maxCallsPerAddress: number
+  /**
+   * What is kept of requests that are not complete, or not read, in bytes: in total, of those without a certificate, and by one address
+   * (one process on a Unix socket). A connection that keeps up to 16 KiB is not counted. @default 268435456, half of it, a quarter of it
+   */
+  readonly maxRequestBytes: number
+  readonly maxRequestBytesOfStrangers: number
+  readonly maxRequestBytesPerAddress: number
   /** The largest message taken, in bytes, as gRPC's own default. @default 4194304 */
   readonly maxReceiveBytes: number
 }
@@ -42,5 +49,8 @@ export const defaultHostLimits: HostLimits = {
   maxStreamsPerConnection: 1_000,
   maxCalls: 8_192,
   maxCallsPerAddress: 1_024,
+  maxRequestBytes: 256 * 1024 * 1024,
+  maxRequestBytesOfStrangers: 128 * 1024 * 1024,
+  maxRequestBytesPerAddress: 64 * 1024 * 1024,
   maxReceiveBytes: 4 * 1024 * 1024,
 }

@@ -1,6 +1,7 @@
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import { sleep } from '../clock.ts'
+import { RequestMemory, type RequestSender } from '../http2/request-memory.ts'
 import type { Logger } from '../log/logger.ts'
 import { ApiError } from './api-error.ts'
 import type { CallContext, Peer } from './call-context.ts'
@@ -47,6 +48,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
   readonly #limits: HostLimits
   readonly #connections = new ConnectionTable()
   readonly #dispatcher: Dispatcher<C>
+  readonly #requestMemory: RequestMemory
   readonly #servers: RawServer[] = []
   readonly #listeners: Listener[] = []
   readonly #tlsListeners: TlsListener[] = []
@@ -59,6 +61,12 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
     const { hooks, clock, log } = options
     const { maxCalls: max, maxCallsPerAddress: maxPerAddress } = this.#limits
     const slots = new CallSlots({ max, maxPerAddress })
+    const { maxRequestBytes, maxRequestBytesOfStrangers, maxRequestBytesPerAddress } = this.#limits
+    this.#requestMemory = new RequestMemory({
+      maxBytes: maxRequestBytes,
+      maxBytesOfStrangers: maxRequestBytesOfStrangers,
+      maxBytesPerAddress: maxRequestBytesPerAddress,
+    })
     this.#dispatcher = new Dispatcher({ hooks, clock, log, connections: this.#connections, slots })
   }
 
@@ -76,7 +84,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       log,
       limits: this.#limits,
       connections: this.#connections,
-      accept: (connection, key) => server.accept(connection, key),
+      accept: (socket, key) => server.accept(socket, key, this.#senderOf(key)),
     })
     this.#listeners.push(listener)
     await listener.listen()
@@ -119,7 +127,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       clock,
       limits: this.#limits,
       connections: this.#connections,
-      accept: (connection, key) => server.accept(connection, key),
+      accept: (socket, key) => server.accept(socket, key, this.#senderOf(key)),
       retire: (key) => server.retire(key),
     })
     this.#listeners.push(listener)
@@ -171,13 +179,26 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
     await this.stop(0)
   }
 
+  #senderOf(key: string): RequestSender {
+    const connection = this.#connections.find(key)
+    const peer = connection?.peer
+    const isStranger = peer?.kind === 'tls' && peer.spiffeId === undefined
+    return { address: connection?.address ?? '', isStranger }
+  }
+
   #createServer(options: { readonly maxConnectionAgeMs?: number }): RawServer {
     const { clock, log } = this.#options
     const onFailed = (error: unknown): void => {
       if (isSpiffeError(error)) log.debug('Connection failed', { error: error.message })
       else log.error('Internal error', { error: messageOf(error) })
     }
-    const server = createRawServer({ ...options, clock, limits: this.#limits, onFailed })
+    const server = createRawServer({
+      ...options,
+      clock,
+      limits: this.#limits,
+      memory: this.#requestMemory,
+      onFailed,
+    })
     for (const { methods } of this.#options.services) {
       for (const method of methods) server.register(method, this.#dispatcher)
     }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
 import type { Clock } from '../clock.ts'
 import { encodeHeaders } from '../http2/hpack/header-encoder.ts'
+import type { RequestMemory, RequestSender } from '../http2/request-memory.ts'
 import { ServerSession } from '../http2/server-session.ts'
 import type { CallContext } from './call-context.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -14,7 +15,7 @@ import { WireCall } from './wire-call.ts'
 export interface RawServer {
   register<C extends CallContext>(method: BoundMethod<C>, dispatcher: Dispatcher<C>): void
   /** @param key what calls on the connection name it by */
-  accept(connection: Duplex, key: string): void
+  accept(connection: Duplex, key: string, sender: RequestSender): void
   /** Tells the peer of one connection to go elsewhere (GOAWAY); it closes when its last call has ended. */
   retire(key: string): void
   /** Tells every peer to go elsewhere (GOAWAY); connections close when their last call has ended. */
@@ -33,6 +34,8 @@ type Handler = (call: WireCall) => void
 export interface RawServerOptions {
   readonly limits: HostLimits
   readonly clock: Clock
+  /** What is kept of the requests of all connections, perhaps of several servers. */
+  readonly memory: RequestMemory
   /** When a connection is told to go elsewhere, ± 10 %. @default never */
   readonly maxConnectionAgeMs?: number
   /** Told why a connection is cut off. */
@@ -41,15 +44,16 @@ export interface RawServerOptions {
 
 /** Makes a server without listeners. */
 export function createRawServer(options: RawServerOptions): RawServer {
-  const { limits, clock, maxConnectionAgeMs, onFailed } = options
+  const { limits, clock, memory, maxConnectionAgeMs, onFailed } = options
   const handlers = new Map<string, Handler>()
   const sessions = new Map<string, ServerSession>()
-  const accept = (socket: Duplex, key: string): void => {
+  const accept = (socket: Duplex, key: string, sender: RequestSender): void => {
     const { maxReceiveBytes, maxStreamsPerConnection, connectionAgeGraceMs } = limits
     const session = new ServerSession({
       socket,
       clock,
       maxStreams: maxStreamsPerConnection,
+      memory: memory.shareOf(sender),
       retireMs: connectionAgeGraceMs,
       onRequest: (stream) =>
         answer(handlers, { stream, connectionKey: key, maxReceiveBytes, clock }),

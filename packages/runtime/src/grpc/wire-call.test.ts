@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import {
   type ClientHttp2Session,
+  type ClientHttp2Stream,
   connect as connectHttp2,
+  constants as http2,
   type IncomingHttpHeaders,
 } from 'node:http2'
 import { connect } from 'node:net'
@@ -15,10 +17,13 @@ import { HealthService } from '../proto/grpc/health/v1/health.ts'
 import { ApiError } from './api-error.ts'
 import { openHooks } from './call-hooks.ts'
 import { GrpcHost } from './host.ts'
+import { bindReflection } from './reflection.ts'
 import { bindService } from './service.ts'
 
 const check = '/grpc.health.v1.Health/Check'
 const watch = '/grpc.health.v1.Health/Watch'
+const reflect = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
+const maxKept = 1_048_576
 let folder: string
 let session: ClientHttp2Session
 let host: GrpcHost<never>
@@ -44,7 +49,13 @@ beforeEach(async () => {
     },
   })
   const hooks = openHooks as never
-  host = new GrpcHost<never>({ services: [service], hooks, clock: systemClock, log: silentLogger })
+  host = new GrpcHost<never>({
+    services: [service, bindReflection([service])],
+    hooks,
+    clock: systemClock,
+    log: silentLogger,
+    limits: { maxRequestBytesPerAddress: maxKept },
+  })
   const path = join(folder, 'a.sock')
   await host.listenUnix({ path, mode: 0o700, directoryMode: 0o700 })
   session = connectHttp2('http://localhost', { createConnection: () => connect(path) })
@@ -185,6 +196,33 @@ describe('a call on the wire', () => {
   it('ends with its deadline, whatever its handler does', async () => {
     const { headers } = await call([frame(request('never'))], { 'grpc-timeout': '20m' })
     expect([headers['grpc-status'], seen]).toEqual(['4', ['never']])
+  })
+
+  it('that reads as it is sent is refused for what it keeps of an unfinished message, and so are others [gate 9]', async () => {
+    const half = Buffer.concat([Buffer.of(0, 0, 0x20, 0, 0), Buffer.alloc(maxKept / 2)])
+    const begin = (): ClientHttp2Stream => {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': reflect,
+        'content-type': 'application/grpc',
+      })
+      return stream.on('error', () => {})
+    }
+    const taken = begin()
+    await new Promise((resolve) => taken.write(half, resolve))
+    const refused = begin()
+    const closed = new Promise((resolve) => refused.once('close', resolve))
+    refused.write(half)
+    refused.write(half)
+    await closed
+    expect(refused.rstCode).toBe(http2.NGHTTP2_ENHANCE_YOUR_CALM)
+    expect((await call([frame(request(''))])).trailers['grpc-status']).toBe('0')
+    taken.close()
+    const next = begin()
+    await new Promise((resolve) => next.write(half, resolve))
+    expect((await call([frame(request(''))])).trailers['grpc-status']).toBe('0')
+    expect(next.closed).toBe(false)
+    next.close()
   })
 
   it('of another content type is none', async () => {

@@ -110,7 +110,10 @@ export class WireCall {
   /** The requests of a call, read as they are asked for; ends with the caller's side. Returning early leaves ours open. */
   async *readAll(): AsyncGenerator<Buffer, void, undefined> {
     for await (const bytes of this.#stream.pieces()) {
-      for (const frame of this.#reader.push(bytes))
+      const heldBefore = this.#reader.heldBytes
+      const frames = this.#reader.push(bytes)
+      if (!this.#stream.keep(this.#reader.heldBytes - heldBefore)) throw tooMuchKept()
+      for (const frame of frames)
         yield await messageIn(frame, this.#encoding, this.#maxReceiveBytes)
     }
     if (this.isOver) throw callerGone()
@@ -184,6 +187,10 @@ function notOne(count: number): ApiError {
     count === 0 ? 'internal' : 'unimplemented',
     count === 0 ? 'the call has no request' : 'the call has more than one request',
   )
+}
+
+function tooMuchKept(): ApiError {
+  return new ApiError('resource-exhausted', 'too many bytes of unfinished requests are kept')
 }
 
 function trailersOf({ code, details, detailsBin }: WireStatus): readonly HeaderLine[] {

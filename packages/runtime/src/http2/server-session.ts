@@ -23,6 +23,7 @@ import {
   preface,
   settingIds,
 } from './protocol.ts'
+import type { MemoryShare } from './request-memory.ts'
 import type { ServerStream } from './server-stream.ts'
 import { defaultSessionLimits as bounds } from './session-limits.ts'
 import { SessionStreams } from './session-streams.ts'
@@ -34,6 +35,8 @@ export interface ServerSessionOptions {
   readonly clock: Clock
   /** Streams a peer may have open at once. */
   readonly maxStreams: number
+  /** What may be kept of requests, beside the bound of every connection. */
+  readonly memory: MemoryShare
   /** How long the streams of a connection that was told to go elsewhere may last. */
   readonly retireMs: number
   readonly onRequest: (stream: ServerStream) => void
@@ -63,13 +66,14 @@ export class ServerSession {
 
   constructor(options: ServerSessionOptions) {
     this.#options = options
-    const { socket, clock, maxStreams, onRequest } = options
+    const { socket, clock, maxStreams, memory, onRequest } = options
     this.#socket = socket
     this.#output = new Output(socket, () => this.#onRoom())
     this.#streams = new SessionStreams({
       output: this.#output,
       clock,
       maxStreams,
+      memory,
       onRequest,
       onEmpty: () => this.#onEmpty(),
       onManyResets: () => this.retire(),

@@ -99,6 +99,11 @@ export class ServerStream {
     }
   }
 
+  /** Says that whoever reads the stream keeps more of it, or less, than before; false: more than there may be. */
+  keep(bytes: number): boolean {
+    return this.#isClosed || this.#hold(bytes)
+  }
+
   sendHeaders(block: Buffer, endsStream: boolean): void {
     if (this.#isClosed) return
     this.#owner.writeHeaders(this.id, block, endsStream)

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { encodeHeaders } from './hpack/header-encoder.ts'
 import { frameFlags, settingIds, frameTypes as types } from './protocol.ts'
-import { frame, request, SessionBench, settings, uint32 } from './session.test-kit.ts'
+import { RequestMemory } from './request-memory.ts'
+import { frame, type RawPeer, request, SessionBench, settings, uint32 } from './session.test-kit.ts'
 
 let bench: SessionBench
 beforeEach(async () => {
@@ -12,8 +13,11 @@ afterEach(() => bench[Symbol.asyncDispose]())
 const headers = encodeHeaders([[':status', '200']])
 const trailers = encodeHeaders([['x', 'y']])
 const calm = 11
+const streamClosed = 5
 const open = (stream: number): Buffer => request(stream, { flags: frameFlags.endHeaders })
 const reset = (stream: number): Buffer => frame(types.rstStream, { stream, payload: uint32(8) })
+const windowUpdate = (stream: number, by: number): Buffer =>
+  frame(types.windowUpdate, { stream, payload: uint32(by) })
 const hasEnded = (stream: number) => (came: { stream: number; flags: number; type: number }) =>
   came.stream === stream && came.type === types.headers && (came.flags & 1) !== 0
 
@@ -130,6 +134,38 @@ describe('room for requests', () => {
   })
 })
 
+describe('what all connections keep unfinished [gate 9]', () => {
+  const maxBytes = 1_048_576
+  const payload = Buffer.alloc(16_384)
+  const send = (peer: RawPeer, stream: number, frames: number): void => {
+    peer.write(open(stream))
+    for (let n = 0; n < frames; n++) peer.write(frame(types.data, { stream, payload }))
+  }
+
+  it('has a bound, and small requests are taken beyond it', async () => {
+    bench.memory = new RequestMemory({
+      maxBytes,
+      maxBytesOfStrangers: maxBytes,
+      maxBytesPerAddress: maxBytes,
+    })
+    bench.onRequest = (stream) => stream.read({ data: () => {}, end: () => {} })
+    const [first, second] = [bench.greeted(), bench.greeted()]
+    send(first, 1, 64)
+    await first.settled()
+    send(second, 1, 2)
+    expect(await second.resetOf(1)).toBe(calm)
+    send(second, 3, 1)
+    await second.settled()
+    expect(bench.streams.map(({ isClosed }) => isClosed)).toEqual([false, true, false])
+    first.socket.destroy()
+    await first.closed
+    await expect.poll(() => bench.closed).toBe(1)
+    send(second, 5, 60)
+    await second.settled()
+    expect(bench.streams.at(-1)?.isClosed).toBe(false)
+  })
+})
+
 describe('floods [gate 9]', () => {
   const empty = Buffer.alloc(0)
   it.each<[string, readonly Buffer[], Buffer]>([
@@ -162,6 +198,29 @@ describe('floods [gate 9]', () => {
     await peer.closed
     expect(bench.streams).toEqual([])
   })
+
+  it('of resets end their connection also while one of its calls goes on', async () => {
+    const peer = bench.greeted()
+    peer.write(open(1))
+    for (let id = 3; id < 2_400; id += 2) peer.write(open(id), reset(id))
+    expect(await peer.goneWith()).toBe(calm)
+    expect(bench.streams.length).toBeLessThanOrEqual(1_002)
+  })
+
+  it.each<[string, (id: number) => Buffer]>([
+    ['windows that grow by nothing', (stream) => windowUpdate(stream, 0)],
+    ['windows that grow too large', (stream) => windowUpdate(stream, 0x7fffffff)],
+    ['trailers that do not end', (stream) => open(stream)],
+  ])(
+    'of resets that a peer brings about by %s end their connection [CVE-2025-8671]',
+    async (_what, fault) => {
+      const peer = bench.greeted()
+      peer.write(open(1))
+      for (let id = 3; id < 2_400; id += 2) peer.write(open(id), fault(id))
+      expect(await peer.goneWith()).toBe(calm)
+      expect(bench.streams.length).toBeLessThanOrEqual(1_002)
+    },
+  )
 
   it.each([
     ['many small pieces', 200, 1],
@@ -221,6 +280,43 @@ describe('peers that stand still [gate 9]', () => {
     await peer.next(hasEnded(1))
     await peer.settled()
     for (const { id } of bench.streams) await peer.next(hasEnded(id))
+  })
+})
+
+describe('answers without data [gate 9]', () => {
+  it('which no window holds back stop the reading of requests while nobody takes them', async () => {
+    const long = encodeHeaders([
+      [':status', '200'],
+      ['why', 'x'.repeat(4_000)],
+    ])
+    bench.onRequest = (stream) => stream.sendHeaders(long, true)
+    const peer = bench.greeted()
+    await peer.settled()
+    peer.socket.pause()
+    for (let id = 1; id < 4_000; id += 2) peer.write(request(id))
+    for (let n = 0; n < 200; n++) await new Promise((resolve) => setImmediate(resolve))
+    expect(bench.streams.length).toBeLessThan(1_000)
+    peer.socket.resume()
+    await peer.next(hasEnded(3_999))
+    expect(bench.streams.length).toBe(2_000)
+  })
+})
+
+describe('what a peer had under way on streams that were ended here', () => {
+  it('is passed over on the last ones, and on older ones a fault [gate 9]', async () => {
+    bench.onRequest = (stream) => stream.sendHeaders(headers, true)
+    const peer = bench.greeted()
+    for (let id = 1; id < 401; id += 2) peer.write(open(id))
+    await peer.settled()
+    const late = (stream: number): Buffer => frame(types.data, { stream, payload: Buffer.of(1) })
+    peer.write(late(399), late(1))
+    await peer.settled()
+    const codes = (stream: number): readonly number[] =>
+      peer.came
+        .filter((came) => came.type === types.rstStream && came.stream === stream)
+        .map(({ payload }) => payload.readUInt32BE(0))
+    expect(codes(399)).toEqual([0])
+    expect(codes(1)).toEqual([0, streamClosed])
   })
 })
 

@@ -11,6 +11,7 @@ import { Http2Error } from './http2-error.ts'
 import type { Output } from './output.ts'
 import { type ErrorCode, errorCodes, initialWindowBytes } from './protocol.ts'
 import { areTrailers, RequestHeaders } from './request-headers.ts'
+import type { MemoryShare } from './request-memory.ts'
 import { ServerStream, type StreamOwner } from './server-stream.ts'
 import { defaultSessionLimits as bounds } from './session-limits.ts'
 
@@ -19,6 +20,7 @@ export interface SessionStreamsOptions {
   readonly output: Output
   readonly clock: Clock
   readonly maxStreams: number
+  readonly memory: MemoryShare
   readonly onRequest: (stream: ServerStream) => void
   /** Told when the last stream has gone. */
   readonly onEmpty: () => void
@@ -179,7 +181,8 @@ export class SessionStreams implements StreamOwner {
 
   hold(bytes: number): boolean {
     this.#heldBytes += bytes
-    return this.#heldBytes <= bounds.maxRequestBytes
+    const isCovered = this.#options.memory.cover(this.#heldBytes)
+    return isCovered && this.#heldBytes <= bounds.maxRequestBytes
   }
 
   park(stream: ServerStream): void {

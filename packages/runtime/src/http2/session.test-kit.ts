@@ -7,6 +7,7 @@ import { type Frame, FrameCutter } from './frame-cutter.ts'
 import { writeFrameHead } from './frame-writer.ts'
 import { encodeHeaders, type HeaderLine } from './hpack/header-encoder.ts'
 import { frameFlags, frameTypes, preface } from './protocol.ts'
+import { RequestMemory } from './request-memory.ts'
 import { ServerSession } from './server-session.ts'
 import type { ServerStream } from './server-stream.ts'
 
@@ -158,6 +159,11 @@ export class SessionBench implements AsyncDisposable {
   /** What is done with a request; nothing, unless it is set. */
   onRequest: (stream: ServerStream) => void = () => {}
   maxStreams = 100
+  memory: RequestMemory = new RequestMemory({
+    maxBytes: 100_000_000,
+    maxBytesOfStrangers: 100_000_000,
+    maxBytesPerAddress: 100_000_000,
+  })
 
   get path(): string {
     return join(this.#folder, 's')
@@ -196,6 +202,7 @@ export class SessionBench implements AsyncDisposable {
       socket,
       clock: this.clock,
       maxStreams: this.maxStreams,
+      memory: this.memory.shareOf({ address: 'peer', isStranger: true }),
       retireMs: 60_000,
       onRequest: (stream) => {
         this.streams.push(stream)
