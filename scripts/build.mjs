@@ -11,24 +11,45 @@ if (!existsSync(join(root, 'node_modules', 'esbuild'))) {
 }
 const { build } = await import('esbuild')
 
-/** Further entry points beside each daemon's command line, by the name of their file in `dist`. */
+/** Further daemons beside the one that `run` starts, by the name of their file in `dist`. */
 const others = {
   server: { 'oidc-discovery-provider': 'oidc-provider/cli/main' },
   agent: {},
 }
 
+/**
+ * Builds a program in two parts that share no file: its daemons, and its commands, of which `run` loads a daemon. What dynamic imports
+ * have in common becomes a file for each combination of them: the fifty commands would cut the daemon into sixty files, and each
+ * costs its start half a millisecond and more.
+ */
 async function bundle(name) {
   const source = join(root, 'packages', name, 'src')
   const outdir = join(root, 'packages', name, 'dist')
-  const entries = { main: join(source, 'cli', 'main.ts'), index: join(source, 'index.ts') }
+  const daemons = { run: join(source, 'cli', 'run.ts'), index: join(source, 'index.ts') }
   for (const [file, entry] of Object.entries(others[name])) {
-    entries[file] = join(source, `${entry}.ts`)
+    daemons[file] = join(source, `${entry}.ts`)
   }
-  const found = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file)))
+  const commands = { main: join(source, 'cli', 'main.ts') }
   rmSync(outdir, { recursive: true, force: true })
-  if (Object.keys(found).length === 0) return
-  const { metafile } = await build({
-    entryPoints: found,
+  const parts = await Promise.all([
+    buildPart(outdir, daemons),
+    buildPart(outdir, commands, [runIsAFileOfItsOwn]),
+  ])
+  const inputs = parts.flatMap(({ metafile }) => Object.keys(metafile.inputs))
+  writeFileSync(join(root, 'packages', name, 'THIRD_PARTY'), notices(inputs))
+}
+
+const runIsAFileOfItsOwn = {
+  name: 'run-is-a-file-of-its-own',
+  setup(part) {
+    part.onResolve({ filter: /^\.\/run\.ts$/ }, () => ({ path: './run.js', external: true }))
+  },
+}
+
+function buildPart(outdir, entryPoints, plugins = []) {
+  return build({
+    entryPoints,
+    plugins,
     metafile: true,
     outdir,
     bundle: true,
@@ -46,13 +67,12 @@ async function bundle(name) {
     legalComments: 'none',
     logLevel: 'warning',
   })
-  writeFileSync(join(root, 'packages', name, 'THIRD_PARTY'), notices(metafile))
 }
 
 /** The licences of everything that was inlined, as their authors ask for. */
-function notices(metafile) {
+function notices(inputs) {
   const folders = new Set(
-    Object.keys(metafile.inputs).flatMap((file) => {
+    inputs.flatMap((file) => {
       const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)
       return match ? [match[1]] : []
     }),

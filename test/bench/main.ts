@@ -46,8 +46,12 @@ export async function main(args: readonly string[]): Promise<void> {
   } else process.stdout.write(table(measured, theirs, unit))
 }
 
-/** Our programs as a shell starts them, by their first line, on the Node that runs this. */
+/**
+ * Our programs as a shell starts them, by their first line, on the Node that runs this. Without further roots in the environment: what
+ * Node reads at every start because this machine's owner likes it so is not ours to measure.
+ */
 function installed(): Programs {
+  delete process.env['NODE_EXTRA_CA_CERTS']
   process.env['PATH'] = [dirname(process.execPath), process.env['PATH']].join(delimiter)
   const byName = ({ args: [command = ''] }: Program): Program => ({ command, args: [] })
   return { server: byName(ours.server), agent: byName(ours.agent) }

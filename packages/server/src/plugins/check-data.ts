@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
-import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
@@ -10,6 +9,7 @@ import { osErrorText } from '@mini-spire/runtime/os-error'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { readKeysPath } from './keys-path.ts'
 import { readAzureMsiConfig } from './node-attestor/azure-msi/azure-msi-config.ts'
 import { readGcpIitConfig } from './node-attestor/gcp-iit/gcp-iit-config.ts'
 import { readHttpChallengeConfig } from './node-attestor/http-challenge/http-challenge-config.ts'
@@ -32,15 +32,6 @@ export interface PluginDataProblem {
 export interface DataSurroundings {
   readonly trustDomain: TrustDomain
   readonly environment: Environment
-}
-
-const diskSchema = { keys_path: { type: 'string' } } as const
-
-/** The path in the `plugin_data` of the disk key manager. @throws {CatalogError} when there is none */
-export function readKeysPath(data: Node | undefined): string {
-  const { keys_path: path } = decodeSection(diskSchema, data)
-  if (path === '') throw new CatalogError('ERR_PLUGIN_CONFIG', 'keys_path is required')
-  return path
 }
 
 type Read = (data: Node | undefined, surroundings: DataSurroundings) => unknown
