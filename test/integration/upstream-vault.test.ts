@@ -205,11 +205,17 @@ describe('upstream authority vault', () => {
 
   it('logs in for each certificate when its token is not renewable', async () => {
     await start({ isRenewable: false })
-    const authority = open(approle)
+    const lines: string[] = []
+    const log = { ...silentLogger, debug: (line: string) => void lines.push(line) }
+    const authority = open(approle, { log })
     for (let round = 1; round <= 2; round++) {
       await authority.mintX509Ca(await request(), signal)
       expect(vault.calls.filter(({ path }) => path.endsWith('login'))).toHaveLength(round)
     }
+    expect(lines.slice(0, 2)).toEqual([
+      'Token is not renewable',
+      'Going to re-authenticate to the Vault at the next signing request time',
+    ])
   })
 
   it.each([

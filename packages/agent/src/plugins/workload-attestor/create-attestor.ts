@@ -70,6 +70,10 @@ function createDocker(
 ): WorkloadAttestor {
   const { http, clock, log, environment, ownUid } = surroundings
   const config = readDockerConfig(data, environment['DOCKER_HOST'] ?? '')
+  if (config.findContainerId)
+    log.warn(
+      'Using the legacy container locator with custom cgroup matchers. This feature will be removed in a future release.',
+    )
   return new DockerAttestor({
     ...config,
     http,

@@ -16,8 +16,17 @@ beforeEach(() => {
 })
 afterEach(() => proc[Symbol.dispose]())
 
+let lines: [string, unknown][]
+beforeEach(() => {
+  lines = []
+})
+
 function locate(findsPodUid = true): { containerId: string; podUid: string } {
-  const options = { attestor: 'k8s', procPath: proc.path, isVerbose: true, log: silentLogger }
+  const log = {
+    ...silentLogger,
+    debug: (line: string, fields?: object) => void lines.push([line, fields]),
+  }
+  const options = { attestor: 'k8s', procPath: proc.path, isVerbose: true, log }
   return new ContainerLocator({ ...options, findsPodUid }).locate(7)
 }
 
@@ -123,6 +132,19 @@ describe('what a process sees mounted', () => {
     proc.put(7, ['0::/'], mounts)
     expect(locate()).toEqual({ containerId: id, podUid: pod })
     proc.put(7, undefined, mounts)
+  })
+
+  it('is logged when asked for, and so is the account of the kernel', () => {
+    proc.put(7, ['0::/'], [mount(`/docker/${one}`), mount('/x', 'ext4')])
+    locate()
+    expect(lines).toEqual([
+      ['PID cgroup enumerated', { pid: 7, index: 1, total: 1, path: '/' }],
+      [
+        'PID mount enumerated',
+        { pid: 7, index: 1, total: 2, type: 'cgroup2', root: `/docker/${one}` },
+      ],
+      ['PID mount enumerated', { pid: 7, index: 2, total: 2, type: 'ext4', root: '/x' }],
+    ])
   })
 
   it('does not count for a process that the kernel places elsewhere: it may have mounted it itself', () => {

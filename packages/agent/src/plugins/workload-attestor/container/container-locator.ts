@@ -3,7 +3,7 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import { WorkloadAttestorError } from '../workload-attestor-error.ts'
 import { type Cgroup, readCgroups } from './cgroups.ts'
 import { type ContainerNames, noContainer, readContainerPath } from './container-path.ts'
-import { readCgroupMountRoots } from './mount-roots.ts'
+import { cgroupRoots, type Mount, readMounts } from './mount-roots.ts'
 
 /** Options of {@link ContainerLocator}. */
 export interface ContainerLocatorOptions {
@@ -47,10 +47,9 @@ export class ContainerLocator {
     )
     if (found.containerId !== '' || !cgroups.every(({ path }) => path === '/')) return found
     const what = `failed to parse mount info at "${folder}/mountinfo"`
-    return this.#agree(
-      this.#read(what, () => readCgroupMountRoots(folder)),
-      'mount_info_root',
-    )
+    const mounts = this.#read(what, () => readMounts(folder))
+    this.#logMounts(pid, mounts)
+    return this.#agree(cgroupRoots(mounts), 'mount_info_root')
   }
 
   #read<T>(what: string, read: () => readonly T[]): readonly T[] {
@@ -67,6 +66,15 @@ export class ContainerLocator {
     if (!isVerbose) return
     for (const [index, { path }] of cgroups.entries()) {
       log.debug('PID cgroup enumerated', { pid, index: index + 1, total: cgroups.length, path })
+    }
+  }
+
+  #logMounts(pid: number, mounts: readonly Mount[]): void {
+    const { isVerbose, log } = this.#options
+    if (!isVerbose) return
+    for (const [index, { type, root }] of mounts.entries()) {
+      const fields = { pid, index: index + 1, total: mounts.length, type, root }
+      log.debug('PID mount enumerated', fields)
     }
   }
 

@@ -1,25 +1,36 @@
 import { readFileSync } from 'node:fs'
 import { linesOf } from './cgroups.ts'
 
+/** One file system that a process sees mounted. */
+export interface Mount {
+  /** Which of its folders is mounted. */
+  readonly root: string
+  /** Such as `cgroup2`. */
+  readonly type: string
+}
+
+/** The roots of cgroup file systems, except `/`. */
+export function cgroupRoots(mounts: readonly Mount[]): readonly string[] {
+  return mounts
+    .filter(({ root, type }) => (type === 'cgroup' || type === 'cgroup2') && root !== '/')
+    .map(({ root }) => root)
+}
+
 /**
- * The roots of the cgroup file systems that a process sees mounted, except `/`.
+ * What a process sees mounted.
  *
  * Fields are divided by single spaces (proc(5)), so that an empty mount source stays a field.
  *
  * @param processFolder `/proc/<pid>`
  * @throws {Error} of the file system, or for a line that is none of mountinfo's
  */
-export function readCgroupMountRoots(processFolder: string): readonly string[] {
-  const roots: string[] = []
-  for (const line of linesOf(readFileSync(`${processFolder}/mountinfo`, 'utf8'))) {
-    if (line === '') continue
-    const { root, type } = parseMount(line)
-    if ((type === 'cgroup' || type === 'cgroup2') && root !== '/') roots.push(root)
-  }
-  return roots
+export function readMounts(processFolder: string): readonly Mount[] {
+  return linesOf(readFileSync(`${processFolder}/mountinfo`, 'utf8'))
+    .filter((line) => line !== '')
+    .map(parseMount)
 }
 
-function parseMount(line: string): { readonly root: string; readonly type: string } {
+function parseMount(line: string): Mount {
   const fields = line.split(' ')
   const separator = fields.indexOf('-')
   if (separator < 0) throw new Error(`missing separator in mountinfo line: ${line}`)

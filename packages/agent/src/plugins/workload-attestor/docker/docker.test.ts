@@ -2,10 +2,12 @@ import { chownSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { join } from 'node:path'
 import { systemClock } from '@mini-spire/runtime/clock'
+import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FakeProc } from '../container/proc.test-kit.ts'
+import { workloadAttestorBuiltIns } from '../create-attestor.ts'
 import { compileMatchers } from './container-id-matchers.ts'
 import { DockerAttestor, type DockerAttestorOptions } from './docker.ts'
 import { findPodmanSocket, templateProblem } from './podman-sockets.ts'
@@ -242,13 +244,45 @@ describe('podman_socket_path_template', () => {
 
   it('is filled in with the user of the slice', () => {
     const sockets = { rootful: 'root', rootlessTemplate: '100%%/%d' }
-    const find = (path: string): unknown => findPodmanSocket([{ controllers: '', path }], sockets)
+    const warnings: unknown[] = []
+    const log = { ...silentLogger, warn: (...line: unknown[]) => void warnings.push(line) }
+    const find = (path: string): unknown =>
+      findPodmanSocket([{ controllers: '', path }], sockets, log)
     expect(find('/user.slice/user-1000.slice/x/libpod-1.scope')).toEqual({
       address: '100%/1000',
       ownerUid: 1000,
     })
-    expect(find('/user.slice/user-99999999999.slice/libpod-1')).toMatchObject({ address: 'root' })
     expect(find('/libpod/x')).toMatchObject({ address: 'root' })
     expect(find('/docker/x')).toBeUndefined()
+    expect(warnings).toEqual([])
+    const cgroup_path = '/user.slice/user-99999999999.slice/libpod-1'
+    expect(find(cgroup_path)).toMatchObject({ address: 'root' })
+    expect(warnings).toEqual([
+      [
+        'Failed to parse rootless Podman UID from cgroup path, falling back to rootful Podman socket',
+        { uid: '99999999999', cgroup_path },
+      ],
+    ])
+  })
+})
+
+describe('the configuration of docker', () => {
+  const create = (text: string): readonly unknown[] => {
+    const lines: unknown[] = []
+    const log = { ...silentLogger, warn: (line: string) => void lines.push(line) }
+    const environment = { HOST_PROC: proc.path }
+    const http = new HttpClient({ environment: {}, clock: systemClock })
+    const surroundings = { http, clock: systemClock, log, environment, ownUid }
+    const made = workloadAttestorBuiltIns.get('docker')?.(parseConfig(text), surroundings)
+    expect(made).toMatchObject({ name: 'docker' })
+    return lines
+  }
+
+  it('warns of matchers, which are to go', () => {
+    expect(create('')).toEqual([])
+    const matchers = 'container_id_cgroup_matchers = ["/x/<id>"] use_new_container_locator = false'
+    expect(create(matchers)).toEqual([
+      'Using the legacy container locator with custom cgroup matchers. This feature will be removed in a future release.',
+    ])
   })
 })

@@ -71,15 +71,17 @@ export class DockerAttestor implements WorkloadAttestor {
   }
 
   #locate(pid: number): Located | undefined {
-    const { findContainerId, podman } = this.#options
+    const { findContainerId, podman, log } = this.#options
     if (findContainerId) {
       const cgroups = this.#cgroups(pid)
       const containerId = matchOne(findContainerId, cgroups)
-      return containerId ? { containerId, podman: findPodmanSocket(cgroups, podman) } : undefined
+      return containerId
+        ? { containerId, podman: findPodmanSocket(cgroups, podman, log) }
+        : undefined
     }
     const { containerId } = this.#locator.locate(pid)
     if (containerId === '') return undefined
-    return { containerId, podman: findPodmanSocket(this.#cgroups(pid), podman) }
+    return { containerId, podman: findPodmanSocket(this.#cgroups(pid), podman, log) }
   }
 
   #cgroups(pid: number): readonly Cgroup[] {
@@ -87,7 +89,11 @@ export class DockerAttestor implements WorkloadAttestor {
       return readCgroups(`${this.#options.procPath}/${pid}`)
     } catch (cause) {
       // A container that was found by its mounts is Docker's, as far as one can see.
-      if (!this.#options.findContainerId) return []
+      if (!this.#options.findContainerId) {
+        const text = 'Failed to read cgroups for Podman detection, falling back to Docker client'
+        this.#options.log.warn(text, { pid, err: messageOf(cause) })
+        return []
+      }
       const message = `unable to obtain cgroups: ${messageOf(cause)}`
       throw new WorkloadAttestorError(name, 'ERR_WORKLOAD_UNREADABLE', message, { cause })
     }

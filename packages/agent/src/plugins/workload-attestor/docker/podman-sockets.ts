@@ -1,3 +1,4 @@
+import type { Logger } from '@mini-spire/runtime/log/logger'
 import type { Cgroup } from '../container/cgroups.ts'
 
 const podmanPattern = /libpod-|\/libpod\//
@@ -23,11 +24,18 @@ export interface PodmanSocket {
 export function findPodmanSocket(
   cgroups: readonly Cgroup[],
   { rootful, rootlessTemplate }: PodmanSockets,
+  log: Logger,
 ): PodmanSocket | undefined {
   const cgroup = cgroups.find(({ path }) => podmanPattern.test(path))
   if (!cgroup) return undefined
-  const uid = Number(userSlicePattern.exec(cgroup.path)?.[1] ?? Number.NaN)
-  if (!(uid <= maxUid)) return { address: rootful, ownerUid: undefined }
+  const [, digits] = userSlicePattern.exec(cgroup.path) ?? []
+  const uid = Number(digits ?? Number.NaN)
+  if (!(uid <= maxUid)) {
+    const text =
+      'Failed to parse rootless Podman UID from cgroup path, falling back to rootful Podman socket'
+    if (digits !== undefined) log.warn(text, { uid: digits, cgroup_path: cgroup.path })
+    return { address: rootful, ownerUid: undefined }
+  }
   const address = rootlessTemplate.replaceAll(/%[%d]/g, (mark) => (mark === '%%' ? '%' : `${uid}`))
   return { address, ownerUid: uid }
 }

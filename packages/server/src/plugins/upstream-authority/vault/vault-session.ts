@@ -1,5 +1,6 @@
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { messageOf } from '@mini-spire/sdk/errors'
 import type { VaultAuth } from './vault-config.ts'
 import type { VaultHttp } from './vault-http.ts'
 import { logIn, renew, type VaultToken } from './vault-login.ts'
@@ -17,6 +18,7 @@ const renewedAt = 2 / 3
 /** A failed renewal is tried again after this part of what is left, but not sooner than after a second. */
 const retriedAfter = 1 / 3
 const soonestMs = 1000
+const loginNext = 'Going to re-authenticate to the Vault at the next signing request time'
 
 /**
  * The token that this server speaks to Vault with: had by the first call, kept alive while Vault renews it, and had anew by the
@@ -47,6 +49,7 @@ export class VaultSession implements AsyncDisposable {
     } else {
       // It may have expired by the next call, so each call logs in.
       log.debug('Token is not renewable')
+      log.debug(loginNext)
     }
     return fresh.token
   }
@@ -78,12 +81,12 @@ export class VaultSession implements AsyncDisposable {
         if (!lease.isRenewable || lease.leaseSeconds === 0) break
       } catch (error) {
         if (signal.aborted) return
-        log.error('Failed to renew auth token', { error })
+        log.error('Failed to renew auth token', { err: messageOf(error) })
         delayMs = (endsAtMs - clock.nowMs()) * retriedAfter
       }
     }
     if (signal.aborted) return
-    log.debug('Going to re-authenticate to the Vault at the next signing request time')
+    log.debug(loginNext)
     if (this.#token?.token === first.token) this.#token = undefined
   }
 }
