@@ -1,4 +1,7 @@
 import { writeFileSync } from 'node:fs'
+import { createClient, openUnixChannel } from '@mini-spire/runtime/grpc/client'
+import { DiscoveryRequest } from '@mini-spire/runtime/proto/envoy/service/discovery/v3/discovery'
+import { SecretDiscoveryServiceService } from '@mini-spire/runtime/proto/envoy/service/secret/v3/sds'
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
 import { AgentDeployment, ServerDeployment } from './deployment.ts'
 import { freePort, ours, type Program, type Scene } from './processes.ts'
@@ -107,6 +110,9 @@ async function work(agent: AgentDeployment): Promise<void> {
   await client.fetchJwtBundles()
   const { token } = await client.fetchJwtSvid({ audience: ['a'] })
   await client.validateJwtSvid(token, 'a')
+  using envoy = openUnixChannel(agent.socket)
+  const secrets = createClient(SecretDiscoveryServiceService, envoy)
+  await secrets.fetchSecrets(DiscoveryRequest.fromPartial({}))
 }
 
 /** Asks until a series is there; each question is a request, and the pause between them a process. */

@@ -20,8 +20,12 @@ export function x509PopPlugins(node: NodeCertificate, keyFolder?: string): strin
     WorkloadAttestor "unix" { plugin_data {} }`
 }
 
-/** Makes a certificate authority and a node certificate below it with openssl, for x509pop. */
-export function makeNodeCertificate(folder: string, name: string): NodeCertificate {
+/** Makes a certificate authority and a node certificate below it with openssl, for x509pop; perhaps for one IP address. */
+export function makeNodeCertificate(
+  folder: string,
+  name: string,
+  address?: string,
+): NodeCertificate {
   const openssl: Program = { command: 'openssl', args: [] }
   const at = (file: string): string => `${folder}/${name}-${file}`
   const must = (...args: readonly string[]): void => {
@@ -45,7 +49,8 @@ export function makeNodeCertificate(folder: string, name: string): NodeCertifica
   must('req', ...curve, '-keyout', at('node.key'), '-out', at('node.csr'), '-subj', `/CN=${name}`)
   writeFileSync(
     at('ext'),
-    'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n',
+    'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n' +
+      (address === undefined ? '' : `subjectAltName=IP:${address}\n`),
   )
   must(
     'x509',
