@@ -10,6 +10,7 @@ import type { Logger } from '@mini-spire/runtime/log/logger'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { buildCsr } from '@mini-spire/runtime/x509/csr'
 import { parseCertificate, verifyChain } from '@mini-spire/sdk/x509'
+import { upstreamAuthorityContract } from '@mini-spire/server/plugins/upstream-authority/upstream-authority.contract'
 import { VaultUpstreamAuthority } from '@mini-spire/server/plugins/upstream-authority/vault/vault-authority'
 import { readVaultConfig } from '@mini-spire/server/plugins/upstream-authority/vault/vault-config'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -61,6 +62,11 @@ async function request(): Promise<{ csr: Uint8Array; preferredTtlSeconds: number
   const csr = await buildCsr({ key, subject, uriSan: 'spiffe://example.org' })
   return { csr, preferredTtlSeconds: 600 }
 }
+
+upstreamAuthorityContract({ describe, it, expect }, 'vault', async () => {
+  await start()
+  return { authority: open(token), now: new Date() }
+})
 
 describe('upstream authority vault', () => {
   it('asks for a CA certificate as SPIRE does, and tells chain and root apart', async () => {

@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { nodeAttestorContract as agentContract } from '@mini-spire/agent/plugins/node-attestor/node-attestor.contract'
 import { SshPopAttestor as AgentSide } from '@mini-spire/agent/plugins/node-attestor/ssh-pop/ssh-pop'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { attestationContext } from '@mini-spire/server/plugins/node-attestor/attestation-context.test-kit'
 import type { NodeAttestation } from '@mini-spire/server/plugins/node-attestor/node-attestor'
+import { nodeAttestorContract } from '@mini-spire/server/plugins/node-attestor/node-attestor.contract'
 import { SshPopAttestor } from '@mini-spire/server/plugins/node-attestor/ssh-pop/ssh-pop'
 import { readSshPopConfig } from '@mini-spire/server/plugins/node-attestor/ssh-pop/ssh-pop-config'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -58,6 +60,12 @@ describe.skipIf(isMissing)('sshpop', () => {
     })
     return await by.attest(changed(payload, change.payload), context)
   }
+
+  agentContract({ describe, it, expect }, 'sshpop', () => agent)
+  nodeAttestorContract({ describe, it, expect }, 'sshpop', async () => {
+    const { payload, answer } = await agent.begin()
+    return { attestor: server, payload, answer }
+  })
 
   it('attests a host by its certificate and key', async () => {
     const { agentId, selectorValues, canReattest } = await attest()

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { SystemdAttestor } from '@mini-spire/agent/plugins/workload-attestor/systemd/systemd'
+import { workloadAttestorContract } from '@mini-spire/agent/plugins/workload-attestor/workload-attestor.contract'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasProgram, isPythonMissing, missingPeer, pythonPeer } from '../kit/peers.ts'
@@ -37,6 +38,11 @@ describe.skipIf(isBusMissing() || isPythonMissing())('systemd on a real bus', ()
     const selectors = await attestor.attest({ pid, uid: 0, gid: 0 }, new AbortController().signal)
     return selectors.map(({ type, value }) => `${type}:${value}`)
   }
+
+  workloadAttestorContract({ describe, it, expect }, 'systemd', () => ({
+    attestor: new SystemdAttestor({ busAddress, ownUid, clock: systemClock }),
+    workload: { pid: 4711, uid: 0, gid: 0 },
+  }))
 
   it('names the unit of a process and where it is defined', async () => {
     expect(await attest(4711)).toEqual([

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { NodeAttestation as Conversation } from '@mini-spire/agent/plugins/node-attestor/node-attestor'
+import { nodeAttestorContract as agentContract } from '@mini-spire/agent/plugins/node-attestor/node-attestor.contract'
 import { TpmDevIdAttestor as AgentSide } from '@mini-spire/agent/plugins/node-attestor/tpm-devid/tpm-devid'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
@@ -88,6 +89,8 @@ describe.skipIf(isMissing)('tpm_devid over a TPM', () => {
     await end?.()
     return fieldsOf(payload)
   }
+
+  agentContract({ describe, it, expect }, 'tpm_devid', () => agent())
 
   it.each(['rsa2048:rsassa-sha256:null', 'ecc256:ecdsa-sha256:null', 'ecc384:ecdsa-sha256:null'])(
     'attests a device with a key %s, again and again, and leaves nothing in the TPM',

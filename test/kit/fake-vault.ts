@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { SerialNumbers } from '@mini-spire/runtime/x509/serial-number'
 import { signerFromKeyObject } from '@mini-spire/runtime/x509/signer'
+import { messageOf } from '@mini-spire/sdk/errors'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { pemDecode, pemEncode } from '@mini-spire/sdk/x509'
 import { signUpstreamCsr } from '@mini-spire/server/plugins/upstream-authority/sign-csr'
@@ -135,7 +136,9 @@ export class FakeVault {
       this.#tokens.delete(token)
       return { status: 204, json: undefined }
     }
-    if (path === 'pki/root/sign-intermediate') return await this.#sign(body)
+    if (path === 'pki/root/sign-intermediate') {
+      return await this.#sign(body).catch((error: unknown) => refused(400, messageOf(error)))
+    }
     return refused(404, `no handler for route "${path}"`)
   }
 

@@ -1,14 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto'
-import type { ExpectStatic, SuiteFactory, TestFunction } from 'vitest'
+import type { ContractTools } from '../tools.contract.ts'
 import { type KeyManager, type KeyType, keyTypes, type SignatureHash } from './key-manager.ts'
 import { KeyManagerError } from './key-manager-error.ts'
-
-/** The test functions that the suite is written with. */
-export interface ContractTools {
-  readonly describe: (title: string, suite: SuiteFactory) => unknown
-  readonly it: (title: string, test: TestFunction, timeoutMs?: number) => unknown
-  readonly expect: ExpectStatic
-}
 
 /** What every key manager does. `open` makes an empty one; `types` are those it is tried with. */
 export function keyManagerContract(

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ExpectStatic, SuiteFactory, TestFunction } from 'vitest'
+import type { ContractTools } from '@mini-spire/runtime/tools.contract'
 import {
   putEntries,
   putEntry,
@@ -9,13 +9,6 @@ import {
   testNode,
 } from './store.test-kit.ts'
 import type { Change, IssuanceRecord, Store, Transaction } from './store.ts'
-
-/** The test functions that the suite is written with. */
-export interface ContractTools {
-  readonly describe: (title: string, suite: SuiteFactory) => unknown
-  readonly it: (title: string, test: TestFunction, timeoutMs?: number) => unknown
-  readonly expect: ExpectStatic
-}
 
 /** Makes stores for the suite. */
 export interface StoreMaker {

@@ -8,6 +8,8 @@ import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { nodeAttestorBuiltIns } from './built-ins.ts'
+import { JoinTokenAttestor } from './join-token/join-token.ts'
+import { nodeAttestorContract } from './node-attestor.contract.ts'
 import type { NodeAttestation, NodeAttestor } from './node-attestor.ts'
 
 const signal = new AbortController().signal
@@ -37,6 +39,22 @@ async function begin(name: string, text: string): Promise<NodeAttestation> {
 
 const payloadOf = ({ payload }: NodeAttestation): unknown =>
   JSON.parse(Buffer.from(payload).toString())
+
+const tools = { describe, it, expect }
+nodeAttestorContract(tools, 'join_token', () => new JoinTokenAttestor({ token: 'a-token' }))
+nodeAttestorContract(tools, 'http_challenge', () => create('http_challenge', ''))
+nodeAttestorContract(tools, 'k8s_psat', () => {
+  const path = join(folder, 'token')
+  writeFileSync(path, 'a-token')
+  return create('k8s_psat', `cluster = "main" token_path = "${path}"`)
+})
+nodeAttestorContract(tools, 'gcp_iit', async () => {
+  const server = createServer((_, response) => response.end('a.b.c'))
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return await create('gcp_iit', `identity_token_host = "127.0.0.1:${port}"`)
+})
 
 describe('gcp_iit', () => {
   const answering = async (status: number, text: string): Promise<[string, IncomingMessage[]]> => {

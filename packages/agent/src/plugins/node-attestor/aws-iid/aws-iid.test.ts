@@ -2,7 +2,8 @@ import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { type HttpAnswer, HttpError, type HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { describe, expect, it } from 'vitest'
 import { nodeAttestorBuiltIns } from '../built-ins.ts'
-import type { NodeAttestation } from '../node-attestor.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
+import type { NodeAttestation, NodeAttestor } from '../node-attestor.ts'
 
 type Answer = { readonly status?: number; readonly text?: string; readonly error?: Error }
 
@@ -13,14 +14,12 @@ const usual: Readonly<Record<string, Answer>> = {
   '/latest/dynamic/instance-identity/rsa2048': { text: 'CC\nDD' },
 }
 
-interface Begun {
-  readonly asked: readonly HttpRequest[]
-  readonly attestation: Promise<NodeAttestation>
-}
-
-async function begin(changes: Readonly<Record<string, Answer>> = {}, config = ''): Promise<Begun> {
+async function make(
+  changes: Readonly<Record<string, Answer>> = {},
+  config = '',
+  asked: HttpRequest[] = [],
+): Promise<NodeAttestor> {
   const answers = { ...usual, ...changes }
-  const asked: HttpRequest[] = []
   const request = async (one: HttpRequest): Promise<HttpAnswer> => {
     asked.push(one)
     const { status = 200, text = '', error } = answers[new URL(one.url).pathname] ?? { status: 404 }
@@ -30,6 +29,19 @@ async function begin(changes: Readonly<Record<string, Answer>> = {}, config = ''
   const create = nodeAttestorBuiltIns.get('aws_iid')
   const attestor = await create?.(parseConfig(config), { http: { request } })
   if (!attestor) throw new Error('no aws_iid')
+  return attestor
+}
+
+nodeAttestorContract({ describe, it, expect }, 'aws_iid', make)
+
+interface Begun {
+  readonly asked: readonly HttpRequest[]
+  readonly attestation: Promise<NodeAttestation>
+}
+
+async function begin(changes: Readonly<Record<string, Answer>> = {}, config = ''): Promise<Begun> {
+  const asked: HttpRequest[] = []
+  const attestor = await make(changes, config, asked)
   const attestation = attestor.begin({ signal: new AbortController().signal })
   await attestation.catch(() => undefined)
   return { asked, attestation }

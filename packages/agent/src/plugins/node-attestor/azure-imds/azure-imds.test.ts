@@ -2,7 +2,8 @@ import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { HttpAnswer, HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { describe, expect, it } from 'vitest'
 import { nodeAttestorBuiltIns } from '../built-ins.ts'
-import type { NodeAttestation } from '../node-attestor.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
+import type { NodeAttestation, NodeAttestor } from '../node-attestor.ts'
 
 interface Answer {
   readonly status?: number
@@ -14,11 +15,18 @@ const document = { encoding: 'pkcs7', signature: 'AAAA' }
 const compute = { name: 'vm-1', subscriptionId: 'sub-1', resourceGroupName: 'group-1' }
 const usual = { document: { json: document }, instance: { json: { compute } } }
 
-async function begin(
-  answers: { readonly document?: Answer; readonly instance?: Answer } = {},
-  config = 'tenant_domain = "example.onmicrosoft.com"',
-): Promise<{ readonly attestation: NodeAttestation; readonly asked: readonly HttpRequest[] }> {
-  const asked: HttpRequest[] = []
+interface Answers {
+  readonly document?: Answer
+  readonly instance?: Answer
+}
+
+const usualConfig = 'tenant_domain = "example.onmicrosoft.com"'
+
+async function make(
+  answers: Answers = {},
+  config = usualConfig,
+  asked: HttpRequest[] = [],
+): Promise<NodeAttestor> {
   const request = async (one: HttpRequest): Promise<HttpAnswer> => {
     asked.push(one)
     const all = { ...usual, ...answers }
@@ -29,6 +37,18 @@ async function begin(
   const create = nodeAttestorBuiltIns.get('azure_imds')
   const attestor = await create?.(parseConfig(config), { http: { request } })
   if (!attestor) throw new Error('no azure_imds')
+  return attestor
+}
+
+// The challenge is a nonce that may be any text.
+nodeAttestorContract({ describe, it, expect }, 'azure_imds', () => make(), { takesAnything: true })
+
+async function begin(
+  answers?: Answers,
+  config?: string,
+): Promise<{ readonly attestation: NodeAttestation; readonly asked: readonly HttpRequest[] }> {
+  const asked: HttpRequest[] = []
+  const attestor = await make(answers, config, asked)
   return { attestation: await attestor.begin({ signal: new AbortController().signal }), asked }
 }
 

@@ -2,7 +2,8 @@ import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { HttpAnswer, HttpRequest } from '@mini-spire/runtime/http/http-client'
 import { describe, expect, it } from 'vitest'
 import { nodeAttestorBuiltIns } from '../built-ins.ts'
-import type { NodeAttestation } from '../node-attestor.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
+import type { NodeAttestation, NodeAttestor } from '../node-attestor.ts'
 
 interface Answer {
   readonly status?: number
@@ -10,11 +11,7 @@ interface Answer {
   readonly error?: Error
 }
 
-async function begin(
-  answer: Answer,
-  config = '',
-): Promise<{ readonly attestation: NodeAttestation; readonly asked: readonly HttpRequest[] }> {
-  const asked: HttpRequest[] = []
+async function make(answer: Answer, config = '', asked: HttpRequest[] = []): Promise<NodeAttestor> {
   const request = async (one: HttpRequest): Promise<HttpAnswer> => {
     asked.push(one)
     if (answer.error) throw answer.error
@@ -24,10 +21,21 @@ async function begin(
   const create = nodeAttestorBuiltIns.get('azure_msi')
   const attestor = await create?.(parseConfig(config), { http: { request } })
   if (!attestor) throw new Error('no azure_msi')
+  return attestor
+}
+
+async function begin(
+  answer: Answer,
+  config = '',
+): Promise<{ readonly attestation: NodeAttestation; readonly asked: readonly HttpRequest[] }> {
+  const asked: HttpRequest[] = []
+  const attestor = await make(answer, config, asked)
   return { attestation: await attestor.begin({ signal: new AbortController().signal }), asked }
 }
 
 const good = { text: '{"access_token":"a.b.c"}' }
+
+nodeAttestorContract({ describe, it, expect }, 'azure_msi', () => make(good))
 
 describe('azure_msi', () => {
   it('shows the token of the machine', async () => {

@@ -8,6 +8,7 @@ import {
 } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { JoinTokenAttestor } from '../join-token/join-token.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import { answerChallenge } from './answer.ts'
 import { X509PopAttestor } from './x509-pop.ts'
 
@@ -17,6 +18,13 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const nonce = randomBytes(32)
 const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
 const part = { nonce: nonce.toString('base64') }
+
+nodeAttestorContract({ describe, it, expect }, 'x509pop', () =>
+  X509PopAttestor.create({
+    kind: 'svid',
+    fetch: async () => ({ chain: [Buffer.from('leaf')], privateKey: ec.privateKey }),
+  }),
+)
 
 describe('an x509pop challenge is refused', () => {
   it.each([

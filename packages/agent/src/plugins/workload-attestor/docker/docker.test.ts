@@ -8,6 +8,7 @@ import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FakeProc } from '../container/proc.test-kit.ts'
 import { workloadAttestorBuiltIns } from '../create-attestor.ts'
+import { workloadAttestorContract } from '../workload-attestor.contract.ts'
 import { compileMatchers } from './container-id-matchers.ts'
 import { DockerAttestor, type DockerAttestorOptions } from './docker.ts'
 import { findPodmanSocket, templateProblem } from './podman-sockets.ts'
@@ -72,6 +73,13 @@ async function values(options?: Partial<DockerAttestorOptions>): Promise<readonl
 
 const knowsAll: Answer = ({ url }) =>
   url?.includes('/images/') ? { body: { Id: 'sha256:1234' } } : { body: container }
+
+workloadAttestorContract({ describe, it, expect }, 'docker', async () => {
+  await engine('docker', knowsAll)
+  proc.put(7, [`0::/docker/${id}`])
+  proc.put(8, ['0::/user.slice'])
+  return { attestor: attestor(), workload, stranger: { ...workload, pid: 8 } }
+})
 
 describe('docker', () => {
   it('describes the container that a process runs in: labels, environment, image', async () => {

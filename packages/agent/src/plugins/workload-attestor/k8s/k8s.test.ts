@@ -12,6 +12,7 @@ import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FakeProc } from '../container/proc.test-kit.ts'
+import { workloadAttestorContract } from '../workload-attestor.contract.ts'
 import { K8sAttestor, type K8sAttestorOptions } from './k8s.ts'
 import { readK8sConfig } from './k8s-config.ts'
 import { Kubelet, type KubeletOptions } from './kubelet.ts'
@@ -114,6 +115,11 @@ async function passing<T>(promise: Promise<T>): Promise<T> {
   }
   return await done
 }
+
+workloadAttestorContract({ describe, it, expect }, 'k8s', () => {
+  proc.put(8, ['0::/user.slice'])
+  return { attestor: attestor(), workload, stranger: { ...workload, pid: 8 } }
+})
 
 describe('k8s', () => {
   it('describes pod and container of a process', async () => {

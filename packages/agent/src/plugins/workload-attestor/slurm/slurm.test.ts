@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FakeProc } from '../container/proc.test-kit.ts'
+import { workloadAttestorContract } from '../workload-attestor.contract.ts'
 import { SlurmAttestor } from './slurm.ts'
 
 let proc: FakeProc
@@ -13,6 +14,16 @@ function values(...cgroup: readonly string[]): readonly string[] {
   const attestor = new SlurmAttestor({ procPath: proc.path })
   return attestor.attest({ pid: 7, uid: 1, gid: 1 }).map(({ type, value }) => `${type}:${value}`)
 }
+
+workloadAttestorContract({ describe, it, expect }, 'slurm', () => {
+  proc.put(7, ['0::/system.slice/slurmstepd.scope/job_42/step_0/user/task_1'])
+  proc.put(8, ['0::/user.slice'])
+  return {
+    attestor: new SlurmAttestor({ procPath: proc.path }),
+    workload: { pid: 7, uid: 1, gid: 1 },
+    stranger: { pid: 8, uid: 1, gid: 1 },
+  }
+})
 
 describe('slurm', () => {
   it.each([

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { selectorKey } from '../../../model/selector.ts'
+import { workloadAttestorContract } from '../workload-attestor.contract.ts'
 import { ExecutableHasher } from './executable-hasher.ts'
 import { NameDatabase } from './name-database.ts'
 import { UnixAttestor, type UnixAttestorOptions } from './unix.ts'
@@ -55,6 +56,11 @@ async function keysOf(options: Partial<UnixAttestorOptions> = {}): Promise<reado
   using unix = attestor(options)
   return (await unix.attest(process7)).map(selectorKey)
 }
+
+workloadAttestorContract({ describe, it, expect }, 'unix', () => ({
+  attestor: attestor(),
+  workload: process7,
+}))
 
 describe('unix', () => {
   it('refuses a process that is not there', () => {

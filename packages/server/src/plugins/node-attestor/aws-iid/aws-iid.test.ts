@@ -7,6 +7,7 @@ import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TestAws, type TestDocument } from '@mini-spire/sdk/testing/platforms'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import type { AwsApi, AwsPlace, Ec2Instance } from './aws-api.ts'
 import { certificatesOf, payloadOf } from './aws-evidence.test-kit.ts'
@@ -101,6 +102,11 @@ const documentSelectors = [
   'region:us-west-2',
 ]
 const tagSelectors = ['tag:Name:web-1', 'tag:aws:autoscaling:groupName:web']
+
+nodeAttestorContract({ describe, it, expect }, 'aws_iid', () => ({
+  attestor: attestor(),
+  payload: payloadOf(aws.evidence({})),
+}))
 
 describe('aws_iid', () => {
   it('attests the instance that the document is of', async () => {

@@ -15,6 +15,7 @@ import { pemEncode } from '@mini-spire/sdk/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
 import { type CloudAnswer, FakeCloud } from '../fake-cloud.test-kit.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
 import { AzureImdsAttestor } from './azure-imds.ts'
@@ -157,6 +158,13 @@ const selectorValues = [
   'vm-name:vm-1',
   'vm-tag:env:prod',
 ]
+
+nodeAttestorContract({ describe, it, expect }, 'azure_imds', () => ({
+  attestor: attestor(),
+  payload: Buffer.from('non_empty_payload'),
+  answer: (challenge) => response(Buffer.from(challenge).toString()),
+  empty: 'payload',
+}))
 
 describe('azure_imds', () => {
   it('attests the machine that the document names', async () => {

@@ -8,6 +8,7 @@ import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
 import { type CloudAnswer, FakeCloud } from '../fake-cloud.test-kit.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import { AzureMsiAttestor } from './azure-msi.ts'
 import { type AzureMsiSurroundings, readAzureMsiConfig } from './azure-msi-config.ts'
@@ -126,6 +127,11 @@ const selectorValues = [
   'virtual-network:group-1:net-1',
   'vm-name:group-1:vm-1',
 ]
+
+nodeAttestorContract({ describe, it, expect }, 'azure_msi', () => ({
+  attestor: attestor(),
+  payload: Buffer.from(payloadOf(token())),
+}))
 
 describe('azure_msi', () => {
   it('attests the machine that has the managed identity of the token', async () => {

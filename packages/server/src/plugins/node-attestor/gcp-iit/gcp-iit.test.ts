@@ -10,6 +10,7 @@ import { pemEncode } from '@mini-spire/sdk/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
 import { type CloudAnswer, FakeCloud } from '../fake-cloud.test-kit.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import { GcpIitAttestor } from './gcp-iit.ts'
 import { readGcpIitConfig } from './gcp-iit-config.ts'
 
@@ -69,6 +70,11 @@ const attest = (payload: string | Buffer, agent?: FakeAgent): Promise<unknown> =
   attestor().attest(Buffer.from(payload), attestationContext(agent))
 const error = (code: string, message: string): unknown =>
   expect.objectContaining({ code, message: expect.stringContaining(message) })
+
+nodeAttestorContract({ describe, it, expect }, 'gcp_iit', () => ({
+  attestor: attestor(),
+  payload: Buffer.from(token()),
+}))
 
 describe('gcp_iit', () => {
   const expected = {

@@ -6,6 +6,8 @@ import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { afterEach, describe, expect, it } from 'vitest'
 import { attestationContext, type FakeAgent } from '../attestation-context.test-kit.ts'
+import { FakeCloud } from '../fake-cloud.test-kit.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import { HttpChallengeAttestor } from './http-challenge.ts'
 import { readHttpChallengeConfig } from './http-challenge-config.ts'
@@ -52,6 +54,24 @@ const path = '/.well-known/spiffe/nodeattestor/http_challenge/default/challenge'
 const tellsNonce = (nonce: string, { url }: IncomingMessage, response: ServerResponse): void => {
   response.writeHead(url === path ? 200 : 404).end(url === path ? `${nonce}\n` : '')
 }
+
+nodeAttestorContract({ describe, it, expect }, 'http_challenge', () => {
+  let nonce = ''
+  const answers = { [`http://127.0.0.1:8080${path}`]: () => ({ text: nonce }) }
+  const options = readHttpChallengeConfig(parseConfig(''))
+  const trustDomain = TrustDomain.parse('example.org')
+  return {
+    attestor: new HttpChallengeAttestor({ ...options, http: new FakeCloud(answers), trustDomain }),
+    payload: Buffer.from(
+      JSON.stringify({ hostname: '127.0.0.1', agentname: 'default', port: 8080 }),
+    ),
+    answer: (challenge) => {
+      nonce = JSON.parse(Buffer.from(challenge).toString()).nonce
+      return Buffer.from('\n')
+    },
+    empty: 'answer',
+  }
+})
 
 describe('http_challenge', () => {
   it('attests a node that tells the nonce at its host name', async () => {

@@ -22,7 +22,7 @@ const highestPort = 65_535
 /** Options of {@link HttpChallengeAttestor}: its `plugin_data`. */
 export interface HttpChallengeOptions {
   readonly trustDomain: TrustDomain
-  readonly http: HttpClient
+  readonly http: Pick<HttpClient, 'request'>
   /** One of them must match somewhere in the host name; none: any name will do. */
   readonly allowedDnsPatterns: readonly Pick<GoRegExp, 'test'>[]
   readonly requiredPort: number | undefined

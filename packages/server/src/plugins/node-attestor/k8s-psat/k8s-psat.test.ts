@@ -6,6 +6,7 @@ import { KubernetesError } from '@mini-spire/runtime/kubernetes/kubernetes-error
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { describe, expect, it } from 'vitest'
 import { attestationContext } from '../attestation-context.test-kit.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import { K8sPsatAttestor, type PsatCluster } from './k8s-psat.ts'
 import { readK8sPsatConfig } from './k8s-psat-config.ts'
@@ -32,11 +33,11 @@ const node = { metadata: { uid: 'node-uid', labels: { zone: 'a', other: 'b' } } 
 
 type Answers = { readonly review?: unknown; readonly pod?: unknown; readonly node?: unknown }
 
-async function attest(
+/** An attestor, and what it asked of the API server. */
+function open(
   answers: Answers = {},
   cluster: Partial<PsatCluster> = {},
-  payload: unknown = { cluster: 'main', token: 'the-token' },
-): Promise<{ readonly result: NodeAttestation; readonly asked: readonly KubernetesRequest[] }> {
+): { readonly attestor: K8sPsatAttestor; readonly asked: readonly KubernetesRequest[] } {
   const asked: KubernetesRequest[] = []
   const request = async (one: KubernetesRequest): Promise<unknown> => {
     asked.push(one)
@@ -66,6 +67,17 @@ async function attest(
       ],
     ]),
   })
+  return { attestor, asked }
+}
+
+const evidence = { cluster: 'main', token: 'the-token' }
+
+async function attest(
+  answers: Answers = {},
+  cluster: Partial<PsatCluster> = {},
+  payload: unknown = evidence,
+): Promise<{ readonly result: NodeAttestation; readonly asked: readonly KubernetesRequest[] }> {
+  const { attestor, asked } = open(answers, cluster)
   const bytes = Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload))
   return { result: await attestor.attest(bytes, attestationContext()), asked }
 }
@@ -74,6 +86,18 @@ const status = (change: object): Answers => ({
   review: { status: { ...review.status, ...change } },
 })
 const user = (change: object): Answers => status({ user: { ...review.status.user, ...change } })
+
+nodeAttestorContract({ describe, it, expect }, 'k8s_psat', () => {
+  // The API server knows one token.
+  const { attestor } = open({}, { connect: () => Promise.resolve({ request: knowing }) })
+  const knowing = async (one: KubernetesRequest): Promise<unknown> => {
+    if (one.path.includes('/pods/')) return pod
+    if (!one.path.includes('tokenreviews')) return node
+    const { token } = (one.body as { readonly spec: { readonly token: string } }).spec
+    return token === evidence.token ? review : { status: { authenticated: false } }
+  }
+  return { attestor, payload: Buffer.from(JSON.stringify(evidence)) }
+})
 
 describe('k8s_psat', () => {
   it('attests the node of a pod whose token the API server accepts', async () => {

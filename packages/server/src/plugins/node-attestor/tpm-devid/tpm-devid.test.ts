@@ -24,6 +24,7 @@ import {
 import { derElement, derSequence, pemEncode } from '@mini-spire/sdk/x509'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { attestationContext } from '../attestation-context.test-kit.ts'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
 import { TpmDevIdAttestor } from './tpm-devid.ts'
@@ -163,6 +164,12 @@ beforeAll(() => {
   )
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+nodeAttestorContract({ describe, it, expect }, 'tpm_devid', () => ({
+  attestor,
+  payload: encode(evidenceOf(machine)),
+  answer: (challenge) => encode(answerOf(machine, challenge)),
+}))
 
 interface Attempt {
   readonly payload?: Uint8Array

@@ -18,6 +18,7 @@ import {
   pemEncode,
 } from '@mini-spire/sdk/x509'
 import { describe, expect, it } from 'vitest'
+import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import type { NodeAttestationContext } from '../node-attestor.ts'
 import { X509PopAttestor } from './x509-pop.ts'
 import { readX509PopConfig } from './x509-pop-config.ts'
@@ -244,6 +245,12 @@ describe('x509pop refuses', () => {
     expect(found).toEqual([kind, message])
   })
 })
+
+nodeAttestorContract({ describe, it, expect }, 'x509pop', () => ({
+  attestor: attestor(),
+  payload: payloadOf(leaf, middle),
+  answer: answering(leaf.key).challenge,
+}))
 
 describe('x509pop accepts', () => {
   it('a chain to its roots, and names the node by its certificate', async () => {

@@ -9,6 +9,7 @@ import { buildCsr } from '@mini-spire/runtime/x509/csr'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { parseCertificate, pemEncode, verifyChain } from '@mini-spire/sdk/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { upstreamAuthorityContract } from '../upstream-authority.contract.ts'
 import { DiskUpstreamAuthority } from './disk-authority.ts'
 import { readDiskConfig } from './disk-config.ts'
 
@@ -56,6 +57,11 @@ async function csr(options: Partial<Parameters<typeof buildCsr>[0]> = {}): Promi
   const uriSan = 'spiffe://example.org'
   return await buildCsr({ key, subject: { commonName: 'server' }, uriSan, ...options })
 }
+
+upstreamAuthorityContract({ describe, it, expect }, 'disk', async () => {
+  write({ cert: pemOf(ca), key: ca.privateKey })
+  return { authority: await open(), now: now() }
+})
 
 describe('upstream authority disk', () => {
   it('needs two files named', () => {
