@@ -48,12 +48,12 @@ const own = {
       },
       cache_reload_interval: {
         type: 'string',
-        doc: 'how often the entry cache is brought up to date',
+        doc: 'checked, without effect: a change is in the cache before it is acknowledged',
       },
-      full_cache_reload_interval: { type: 'string', doc: 'how often it is built anew' },
-      events_based_cache: { type: 'bool', doc: 'follow events instead of building anew' },
-      prune_events_older_than: { type: 'string', doc: 'how long events are kept' },
-      event_timeout: { type: 'string', doc: 'how long a missing event is waited for' },
+      full_cache_reload_interval: { type: 'string', doc: 'the same' },
+      events_based_cache: { type: 'bool', doc: 'the same; the cache follows every change' },
+      prune_events_older_than: { type: 'string', doc: 'the same; there is no table of events' },
+      event_timeout: { type: 'string', doc: 'the same; no event can be missing' },
       sql_transaction_timeout: { type: 'string', doc: 'old name of event_timeout' },
       require_pq_kem: { type: 'bool', doc: 'TLS with post-quantum key exchange only' },
       wit_key_type: { type: 'string', doc: 'key type of WIT-SVIDs' },
@@ -158,7 +158,11 @@ const own = {
   },
   socket_path: { type: 'string', doc: 'API socket; default /tmp/spire-server/private/api.sock' },
   trust_domain: { type: 'string', doc: 'name of the trust domain; required' },
-  max_attested_node_info_staleness: { type: 'string', optional: true, doc: 'default 0s' },
+  max_attested_node_info_staleness: {
+    type: 'string',
+    optional: true,
+    doc: 'checked, without effect: what is known of a node is never stale',
+  },
 } as const
 
 /** Keys of the `server` block: the one list of them, those that both daemons have included. */
