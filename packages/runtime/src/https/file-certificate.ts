@@ -34,7 +34,9 @@ export class FileCertificate implements ServingCertificate {
   /** Reads the files for the first time. @throws {HttpsError} `ERR_HTTPS_CERTIFICATE` */
   async load(): Promise<void> {
     const { certFile, keyFile } = this.#options
-    const [cert, key] = await Promise.all([readPem(certFile), readPem(keyFile)])
+    // One after the other: of two files that are missing it is always the first that is named.
+    const cert = await readPem(certFile)
+    const key = await readPem(keyFile)
     if (cert === this.#current?.cert && key === this.#current.key) return
     try {
       createSecureContext({ cert, key })

@@ -106,7 +106,9 @@ function isSame(a: OwnSvid, b: OwnSvid): boolean {
 }
 
 async function readPair({ certFile, keyFile }: PrometheusTlsConfig): Promise<TlsOptions> {
-  const [cert, key] = await Promise.all([read(certFile), read(keyFile)])
+  // One after the other: of two files that are missing it is always the first that is named.
+  const cert = await read(certFile)
+  const key = await read(keyFile)
   try {
     createSecureContext({ cert, key })
   } catch (error) {

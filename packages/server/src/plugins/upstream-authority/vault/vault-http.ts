@@ -99,7 +99,9 @@ export class VaultHttp {
     const { caPath, auth } = this.#options.settings
     const roots = caPath === undefined ? {} : { roots: [await readText(caPath)] }
     if (auth.method !== 'cert') return roots
-    const [chain, key] = await Promise.all([readText(auth.certificatePath), readText(auth.keyPath)])
+    // One after the other: of two files that are missing it is always the first that is named.
+    const chain = await readText(auth.certificatePath)
+    const key = await readText(auth.keyPath)
     return { ...roots, clientCertificate: { chain, key } }
   }
 }
