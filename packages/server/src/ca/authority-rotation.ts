@@ -42,8 +42,9 @@ export class AuthorityRotation<Authority> {
   async load(): Promise<void> {
     this.#slots = await this.#options.kind.load()
     const { current } = this.#slots
-    if (!current.isEmpty && !current.shouldActivateNext(this.#options.clock.nowMs()))
-      await this.#activateCurrent()
+    if (current.isEmpty || current.shouldActivateNext(this.#options.clock.nowMs())) return
+    current.activate()
+    await this.#signWithCurrent()
   }
 
   /** Does whatever is due: fills an empty current slot, prepares the next authority, rotates to it. */
@@ -52,7 +53,8 @@ export class AuthorityRotation<Authority> {
     const { current } = this.#slots
     if (current.isEmpty) {
       await this.prepare()
-      await this.#activateCurrent()
+      current.activate()
+      await this.#signWithCurrent()
     }
     if (this.#slots.next.isEmpty && current.shouldPrepareNext(nowMs)) await this.prepare()
     if (current.shouldActivateNext(nowMs)) await this.rotate()
@@ -106,14 +108,14 @@ export class AuthorityRotation<Authority> {
     await this.#remembering(current, kind.texts.journalStatusFailed, () =>
       kind.setStatus(current.authorityId, AuthorityStatus.Old),
     )
-    await this.#activateCurrent()
+    await this.#signWithCurrent()
   }
 
-  async #activateCurrent(): Promise<void> {
+  /** What the current slot holds, which is active, signs from now on. */
+  async #signWithCurrent(): Promise<void> {
     const { kind, log, metrics } = this.#options
     const { current } = this.#slots
     log.info(kind.texts.activated, kind.logFields(current))
-    current.activate()
     this.#active = current.authority
     metrics.activated(kind.name, { notAfterSeconds: current.state.notAfterSeconds })
     await this.#remembering(current, kind.texts.journalActivationFailed, () =>
