@@ -160,6 +160,16 @@ describe('a confirmation is refused', () => {
   })
 })
 
+it.each([
+  ['RSA with 512 bits', () => generateKeyPairSync('rsa', { modulusLength: 512 }).publicKey],
+  ['RSA with 1024 bits', () => generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey],
+  ['P-224', () => keyOf('P-224')],
+])('a key %s is none of a workload', (_, make) => {
+  expect(() => readWitKey(spkiOf(make()))).toThrow(
+    expect.objectContaining({ code: 'ERR_PUBLIC_KEY_REFUSED' }),
+  )
+})
+
 it('a confirmation of an RSA key names its modulus and exponent, and nothing of a curve', () => {
   const key = keyOf('rsa')
   expect(Object.keys(witConfirmation(readWitKey(spkiOf(key)), 'PS256'))).toEqual([

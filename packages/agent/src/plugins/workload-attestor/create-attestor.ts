@@ -97,12 +97,16 @@ async function createK8s(
   surroundings: AttestorSurroundings,
 ): Promise<WorkloadAttestor> {
   const { clock, http, log, environment } = surroundings
-  const { kubelet, readsNamespaceLabels, attestor } = readK8sConfig(data, environment)
+  const config = readK8sConfig(data, environment)
+  const { kubelet, readsNamespaceLabels, attestor } = config
   const opened = kubelet && (await Kubelet.open({ ...kubelet, http, clock }))
   const locator = attestor.usesOldLocator
     ? 'Using the legacy container locator. This option will be removed in a future release.'
     : 'Using the new container locator'
   log.log(attestor.usesOldLocator ? 'warning' : 'info', locator)
+  if (config.wantsObjectCache) {
+    log.warn('experimental.api_server.cache has no effect: the cluster is asked each time')
+  }
   return new K8sAttestor({
     ...attestor,
     fetchPods: opened && (() => opened.fetchPods()),

@@ -60,6 +60,8 @@ export interface K8sConfig {
   /** Undefined: `disable_kubelet_client`. */
   readonly kubelet: Omit<KubeletOptions, 'http' | 'clock'> | undefined
   readonly readsNamespaceLabels: boolean
+  /** `experimental.api_server.cache`, which there is none of. */
+  readonly wantsObjectCache: boolean
   readonly attestor: Pick<
     K8sAttestorOptions,
     | 'maxPollAttempts'
@@ -94,6 +96,7 @@ export function readK8sConfig(
   return {
     kubelet: keys.disable_kubelet_client ? undefined : kubelet,
     readsNamespaceLabels: keys.enable_namespace_labels,
+    wantsObjectCache: experimental?.api_server?.cache?.enabled ?? false,
     attestor: {
       maxPollAttempts: keys.max_poll_attempts > 0 ? keys.max_poll_attempts : defaults.attempts,
       pollIntervalMs,

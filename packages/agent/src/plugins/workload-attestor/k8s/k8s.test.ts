@@ -12,6 +12,7 @@ import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { silentLogger } from '@mini-spire/runtime/log/logger'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FakeProc } from '../container/proc.test-kit.ts'
+import { workloadAttestorBuiltIns } from '../create-attestor.ts'
 import { workloadAttestorContract } from '../workload-attestor.contract.ts'
 import { K8sAttestor, type K8sAttestorOptions } from './k8s.ts'
 import { readK8sConfig } from './k8s-config.ts'
@@ -499,7 +500,24 @@ describe('the configuration of k8s', () => {
       kubelet: { port: 10_255, isSecure: false, credential: { kind: 'anonymous' } },
     })
     expect(read('disable_kubelet_client = true')).toMatchObject({ kubelet: undefined })
-    expect(read('experimental { api_server { cache { enabled = true } } }')).toBeDefined()
+  })
+
+  it.each([
+    ['', []],
+    ['experimental { api_server { cache {} } }', []],
+    [
+      'experimental { api_server { cache { enabled = true } } }',
+      ['experimental.api_server.cache has no effect: the cluster is asked each time'],
+    ],
+  ])('warns of a cache that is asked for: %s', async (text, warnings) => {
+    const lines: string[] = []
+    const log = { ...silentLogger, warn: (line: string) => void lines.push(line) }
+    const data = parseConfig(`kubelet_read_only_port = 10255 ${text}`)
+    const http = new HttpClient({ environment: {}, clock })
+    const surroundings = { http, clock, log, environment: {}, ownUid: 0 }
+    const made = await workloadAttestorBuiltIns.get('k8s')?.(data, surroundings)
+    expect(made).toMatchObject({ name: 'k8s' })
+    expect(lines).toEqual(warnings)
   })
 
   it.each([
