@@ -47,10 +47,12 @@ function make(ids: readonly string[]) {
   const server = {
     batches: [] as string[][],
     refused: new Set<string>(),
+    unreadable: new Set<string>(),
     failure: undefined as Error | undefined,
   }
   const sign = (entryId: string, csr: Uint8Array): SignedX509Svid => {
     if (server.refused.has(entryId)) return { entryId, chain: undefined, refusal: 'no such entry' }
+    if (server.unreadable.has(entryId)) return { entryId, chain: [Buffer.of(1)], refusal: '' }
     const spki = Buffer.from(parseCsr(csr).spki)
     const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' })
     const uris = [`spiffe://example.org/${entryId}`]
@@ -82,6 +84,18 @@ describe('signing what the cache wants', () => {
     expect(signed()).toEqual(['a', 'c'])
     expect(await renewer.renewBatch(signal)).toBe(false)
     server.refused.clear()
+    await renewer.renewBatch(signal)
+    expect(server.batches).toEqual([['a', 'b', 'c'], ['b'], ['b']])
+    expect(signed().sort()).toEqual(['a', 'b', 'c'])
+  })
+
+  it('keeps what was signed when one of a batch cannot be used, and asks for that one again', async () => {
+    const { server, renewer, signed } = make(['a', 'b', 'c'])
+    server.unreadable.add('b')
+    expect(await renewer.renewBatch(signal)).toBe(true)
+    expect(signed()).toEqual(['a', 'c'])
+    expect(await renewer.renewBatch(signal)).toBe(false)
+    server.unreadable.clear()
     await renewer.renewBatch(signal)
     expect(server.batches).toEqual([['a', 'b', 'c'], ['b'], ['b']])
     expect(signed().sort()).toEqual(['a', 'b', 'c'])

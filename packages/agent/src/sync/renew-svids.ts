@@ -5,6 +5,7 @@ import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry
 import { messageOf } from '@mini-spire/sdk/errors'
 import { parseCertificate } from '@mini-spire/sdk/x509'
 import type { WantedSvid, WorkloadCache } from '../cache/workload-cache.ts'
+import type { AgentEntry } from '../model/agent-entry.ts'
 import type { RotationRule } from '../model/rotation.ts'
 import type { WorkloadX509Svid } from '../model/svid.ts'
 import type { ServerApi, SignedX509Svid } from '../server-api/server-api.ts'
@@ -130,12 +131,28 @@ export class X509SvidRenewer {
         this.#options.log.warn('X509-SVID was not signed', { entry_id: entry.id, error: refusal })
         continue
       }
-      const svid = svidFrom(chain, keys[i] as WorkloadKey, entry.revisionNumber)
+      const svid = this.#usable(chain, keys[i] as WorkloadKey, entry)
+      if (!svid) continue
       if (this.#options.rotation.isTooShort(svid))
         this.#warnTooShort(entry.spiffeId.toString(), entry.id)
       signed.set(entry.id, svid)
     }
     return signed
+  }
+
+  /** One certificate that cannot be used, whatever it is that the server signed, takes nothing from the others. */
+  #usable(
+    chain: readonly Uint8Array[],
+    key: WorkloadKey,
+    { id, spiffeId, revisionNumber }: AgentEntry,
+  ): WorkloadX509Svid | undefined {
+    try {
+      return svidFrom(chain, key, revisionNumber)
+    } catch (error) {
+      const fields = { entry_id: id, spiffe_id: spiffeId.toString(), error: messageOf(error) }
+      this.#options.log.error('X509-SVID cannot be used', fields)
+      return undefined
+    }
   }
 
   #logWanted({ entry, expiresAtMs }: WantedSvid): void {

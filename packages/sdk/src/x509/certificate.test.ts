@@ -161,6 +161,11 @@ describe('a certificate', () => {
     )
   })
 
+  it('may have as many names as an entry may, within its length', () => {
+    const dnsNames = Array.from({ length: 2_000 }, (_, index) => `name${index}.example.org`)
+    expect(parseCertificate(testCertificate({ dnsNames })).dnsNames).toEqual(dnsNames)
+  })
+
   it('that is too long is refused before it is read', () => {
     const huge = derSequence(derSequence(Buffer.alloc(70_000)))
     expect(() => parseCertificate(huge)).toThrow(
