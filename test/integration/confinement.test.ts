@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
 import { hasProgram, missingPeer } from '../kit/peers.ts'
-import { ours, type Program, Scene } from '../kit/processes.ts'
+import { ours, type Program, runProgram, Scene } from '../kit/processes.ts'
 
 const isRoot = process.getuid?.() === 0
 const stranger = 54_321
@@ -71,6 +71,42 @@ describe('confined daemons', () => {
     expect(await server.daemon.ended).toBe(0)
     expect(server.daemon.output).toContain('Server stopped gracefully')
   })
+
+  it.skipIf(needsRoot || needsSetpriv)(
+    'are all of this at once: an agent that is process 1, nobody’s, with umask 000, serves who is with it and stops when told',
+    async () => {
+      await using scene = new Scene()
+      chmodSync(scene.folder, 0o777)
+      const server = await ServerDeployment.start(scene)
+      const as = ['setpriv', `--reuid=${stranger}`, `--regid=${stranger}`, '--clear-groups']
+      const loose = ['sh', '-c', 'umask 000; exec "$0" "$@"']
+      const container = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc']
+      const agent = AgentDeployment.prepare(scene, server, {
+        program: under(container, under(as, under(loose, ours.agent))),
+      })
+      for (const name of ['agent', 'agent-public', 'agent-admin'])
+        chownSync(scene.path(name), stranger, stranger)
+      const daemon = agent.begin(['-joinToken', server.token()])
+      await daemon.waitFor('Starting Admin APIs')
+      const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
+      const parent = `spiffe://example.org${agents[0].id.path}`
+      const entry = ['-parentID', parent, '-spiffeID', 'spiffe://example.org/inside']
+      server.must('entry', 'create', ...entry, '-selector', `unix:uid:${stranger}`)
+      const inside = String(childOf(daemon.process.pid ?? 0))
+      const fetch = ['api', 'fetch', 'x509', '-socketPath', agent.socket, '-timeout', '30s']
+      const within = under(['nsenter', '-t', inside, '-p', '-m'], under(as, ours.agent))
+      await expect
+        .poll(() => runProgram(within, fetch).stdout, { timeout: 30_000, interval: 100 })
+        .toContain('spiffe://example.org/inside')
+      expect(runProgram(under(as, ours.agent), fetch).status).toBe(1)
+      const state = modes(scene.path('agent'))
+      expect(state.length).toBeGreaterThan(1)
+      expect(state.filter(([, mode]) => (mode & 0o007) !== 0)).toEqual([])
+      process.kill(Number(inside), 'SIGTERM')
+      expect(await daemon.ended).toBe(0)
+      expect(daemon.output).toContain('Agent stopped gracefully')
+    },
+  )
 
   it('leave nothing open to others with umask 000', async () => {
     await using scene = new Scene()

@@ -1,8 +1,9 @@
 import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
 import { WorkloadApiClient } from '@mini-spire/sdk/workload-api'
 import { describe, expect, it } from 'vitest'
-import { missingPeer } from '../kit/peers.ts'
-import type { Daemon } from '../kit/processes.ts'
+import { hasProgram, missingPeer } from '../kit/peers.ts'
+import { type Daemon, finishProgram } from '../kit/processes.ts'
 import { root } from '../kit/repository.ts'
 import { ServedWorkload } from '../kit/served-workload.ts'
 
@@ -13,6 +14,8 @@ const callsPerConnection = 20
 const fetches = 40
 /** What a workload may have to wait while another floods: its turn behind the flooder's outstanding calls, on any machine. */
 const patienceMs = 10_000
+/** As many as a large node has. */
+const herd = 2_000
 
 /**
  * A workload of another user that calls as fast as it gets answers, on many connections, and holds idle ones besides. It
@@ -72,6 +75,21 @@ describe.skipIf(!isRoot && missingPeer('root', 'run the tests as root, to become
       await served.agent.daemon.waitFor(/Creating X509-SVID.*\/late/, { timeoutMs: 20_000 })
       expect(flooder.output.length).toBeGreaterThan(before)
       expect(flooder.process.exitCode).toBeNull()
-    })
+    }, 120_000)
   },
 )
+
+describe.skipIf(
+  !hasProgram('python3', '--version') && missingPeer('python3', 'apt-get install python3'),
+)('two thousand workloads that connect at once', () => {
+  it('all get their identity, and keep it side by side', async () => {
+    await using served = await ServedWorkload.start()
+    const script = join(root, 'test/interop/python/herd.py')
+    const python = { command: 'python3', args: [script] }
+    const done = await finishProgram(python, [served.agent.socket, served.id, String(herd)])
+    expect(done.stderr).toBe('')
+    expect(JSON.parse(done.stdout)).toEqual({ '+': herd, '-': 0, '!': 0 })
+    expect(done.status).toBe(0)
+    expect(served.agent.cli('healthcheck').status).toBe(0)
+  }, 120_000)
+})
