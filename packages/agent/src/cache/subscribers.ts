@@ -1,9 +1,11 @@
+import { Bag, type BagMember } from '@mini-spire/runtime/bag'
 import type { SelectorSet } from '../model/selector-set.ts'
 
 /**
  * One open stream's place in the cache. It holds no queue: at most it is marked, and its owner then reads the latest state.
  */
-export class Subscription {
+export class Subscription implements BagMember {
+  bagPlace = 0
   readonly #leave: (subscription: Subscription) => void
   #isMarked = false
   #wake: (() => void) | undefined
@@ -44,9 +46,12 @@ export class Subscription {
   }
 }
 
+/** So many groups are kept although nobody is in them: workloads that ask again and again would have theirs made anew each time. */
+const keptGroups = 64
+
 interface Group {
   readonly set: SelectorSet
-  readonly members: Set<Subscription>
+  readonly members: Bag<Subscription>
 }
 
 /** Who is to be told of changes, grouped by what they look like: thousands of equal workloads are matched once. */
@@ -59,7 +64,7 @@ export class Subscribers {
   }
 
   join(set: SelectorSet): Subscription {
-    const group = this.#groups.get(set.key) ?? { set, members: new Set() }
+    const group = this.#groups.get(set.key) ?? { set, members: new Bag<Subscription>() }
     this.#groups.set(set.key, group)
     const subscription = new Subscription((leaver) => this.#leave(group, leaver))
     group.members.add(subscription)
@@ -69,19 +74,19 @@ export class Subscribers {
 
   /** The selector sets that somebody waits with. */
   *sets(): IterableIterator<SelectorSet> {
-    for (const group of this.#groups.values()) yield group.set
+    for (const { set, members } of this.#groups.values()) if (members.size > 0) yield set
   }
 
   /** Marks the subscriptions of every set that this holds for. */
   notify(isAffected: (set: SelectorSet) => boolean): void {
     for (const { set, members } of this.#groups.values())
-      if (isAffected(set)) for (const member of members) member.mark()
+      if (members.size > 0 && isAffected(set)) for (const member of members.members()) member.mark()
   }
 
   #leave(group: Group, leaver: Subscription): void {
     if (!group.members.delete(leaver)) return
     this.#size--
-    if (group.members.size === 0 && this.#groups.get(group.set.key) === group)
-      this.#groups.delete(group.set.key)
+    if (group.members.size > 0 || this.#groups.size <= keptGroups) return
+    if (this.#groups.get(group.set.key) === group) this.#groups.delete(group.set.key)
   }
 }

@@ -1,8 +1,9 @@
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
-import { extendCall } from '@mini-spire/runtime/grpc/call'
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
+import { ExtendedCall } from '@mini-spire/runtime/grpc/extended-call'
 import { callNames } from '@mini-spire/runtime/log/call-names'
+import { LateLogger } from '@mini-spire/runtime/log/late-logger'
 import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import { type MetricKey, type Metrics, measureCall } from '@mini-spire/runtime/telemetry/metrics'
 import { MetricKeys, rpcMetricKey } from '@mini-spire/runtime/telemetry/rpc-key'
@@ -18,6 +19,16 @@ const connectionKeys: readonly (readonly [prefix: string, key: string])[] = [
   ['/spire.agent.debug.v1.Debug/', 'debug_api'],
   ['/spire.api.agent.logger.v1.Logger/', 'logger_api'],
 ]
+
+/** A call whose lines say which it is and who made it. */
+class LoggedCall extends ExtendedCall {
+  #log: Logger | undefined
+
+  override get log(): Logger {
+    this.#log ??= new LateLogger(this.bare.log, () => callFields(this))
+    return this.#log
+  }
+}
 
 /**
  * What happens around every call of a local socket: the security header of the Workload API, and counting. The agent's own calls
@@ -37,13 +48,7 @@ export class AgentCallHooks implements CallHooks<CallContext> {
   before(call: CallContext): CallContext {
     if (!this.#isOwn(call)) this.#countConnection(call.method, 1)
     if (call.method.startsWith(workloadApi)) checkSecurityHeader(call, 'workload.spiffe.io')
-    let log: Logger | undefined
-    return extendCall(call, {
-      get log() {
-        log ??= call.log.with(callFields(call))
-        return log
-      },
-    })
+    return new LoggedCall(call)
   }
 
   after(call: CallContext, { code, durationMs }: CallOutcome): void {

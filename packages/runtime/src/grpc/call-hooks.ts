@@ -17,7 +17,7 @@ export interface CallOutcome {
  */
 export interface CallHooks<C extends CallContext> {
   /**
-   * Lets a call in, and gives handlers their richer context; {@link extendCall} makes one.
+   * Lets a call in, and gives handlers their richer context; a subclass of `ExtendedCall`.
    *
    * @param request the decoded request; undefined for calls that stream requests (as SPIRE's policy sees them)
    * @throws to refuse the call; the handler does not run

@@ -1,3 +1,6 @@
+/** So many addresses are remembered although nothing of theirs is outstanding: forgetting one at each call's end costs more than the call's slot. */
+const keptAddresses = 256
+
 /** Counts the calls whose answer is outstanding, in total and by address, and refuses those beyond the bounds. */
 export class CallSlots {
   readonly #max: number
@@ -27,7 +30,7 @@ export class CallSlots {
       isTaken = false
       this.#total--
       const left = (this.#byAddress.get(address) ?? 1) - 1
-      if (left === 0) this.#byAddress.delete(address)
+      if (left === 0 && this.#byAddress.size > keptAddresses) this.#byAddress.delete(address)
       else this.#byAddress.set(address, left)
     }
   }

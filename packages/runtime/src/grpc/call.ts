@@ -90,25 +90,3 @@ class LazyCall implements CallContext, ServerCall {
     if (this.#aborted) added(this.#aborted.reason)
   }
 }
-
-/**
- * Adds what a hook found out (the caller, an audit row, a richer logger) to a call, without copying it: what is lazy stays lazy.
- *
- * @example
- * before: (call) => extendCall(call, { caller: callerOf(call.peer) })
- */
-export function extendCall<C extends CallContext, X extends object>(call: C, extra: X): C & X {
-  const inherited = Object.fromEntries(
-    ['peer', 'method', 'requestId', 'signal', 'clock', 'log', 'metadata'].map((name) => [
-      name,
-      { get: () => call[name as keyof CallContext], enumerable: true, configurable: true },
-    ]),
-  )
-  return Object.defineProperties(
-    {},
-    {
-      ...inherited,
-      ...Object.getOwnPropertyDescriptors(extra),
-    },
-  ) as C & X
-}

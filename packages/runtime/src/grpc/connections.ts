@@ -1,7 +1,12 @@
 import type { Duplex } from 'node:stream'
+import { Bag, type BagMember } from '../bag.ts'
 import type { ServerCall } from './call.ts'
 import type { Peer } from './call-context.ts'
 import { limitKey } from './client-address.ts'
+
+interface TrackedStream extends BagMember {
+  readonly call: ServerCall
+}
 
 /** One accepted connection: who is at the other end, and its streams in progress. */
 export class Connection {
@@ -11,7 +16,7 @@ export class Connection {
   /** What limits count by: the IP address (of IPv6: its network), or the process on a Unix socket. */
   readonly address: string
   readonly #socket: Duplex
-  readonly #streams = new Set<ServerCall>()
+  readonly #streams = new Bag<TrackedStream>()
 
   constructor(options: {
     readonly key: string
@@ -26,13 +31,14 @@ export class Connection {
 
   /** Keeps a stream in sight until the result is called. */
   trackStream(call: ServerCall): () => void {
-    this.#streams.add(call)
-    return () => this.#streams.delete(call)
+    const tracked = { call, bagPlace: 0 }
+    this.#streams.add(tracked)
+    return () => this.#streams.delete(tracked)
   }
 
   /** Ends every stream in progress from this side. */
   abortStreams(reason: unknown): void {
-    for (const call of this.#streams) call.abort(reason)
+    for (const { call } of this.#streams.members()) call.abort(reason)
   }
 
   /** Cuts the connection, whatever is under way on it. */

@@ -7,10 +7,10 @@ import { systemClock } from '../clock.ts'
 import { silentLogger } from '../log/logger.ts'
 import { HealthService } from '../proto/grpc/health/v1/health.ts'
 import { ApiError } from './api-error.ts'
-import { extendCall } from './call.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallHooks, CallOutcome } from './call-hooks.ts'
 import { createClient, type GrpcChannel, GrpcError, openUnixChannel } from './client.ts'
+import { ExtendedCall } from './extended-call.ts'
 import { GrpcHost } from './host.ts'
 import type { HostLimits } from './host-limits.ts'
 import { bindService, type HandlersOf, notImplemented } from './service.ts'
@@ -176,7 +176,7 @@ describe('calls', () => {
           return { status: 1 }
         },
       },
-      { hooks: { before: (call) => extendCall(call, { extra: 7 }) } },
+      { hooks: { before: (call) => Object.assign(new ExtendedCall(call), { extra: 7 }) } },
     )
     const client = createClient(HealthService, channel)
     expect(await client.check({ service: '' }, { metadata: { 'a-b': 'c' } })).toEqual({ status: 1 })

@@ -14,6 +14,7 @@ import { areTrailers, RequestHeaders } from './request-headers.ts'
 import type { MemoryShare } from './request-memory.ts'
 import { ServerStream, type StreamOwner } from './server-stream.ts'
 import { defaultSessionLimits as bounds } from './session-limits.ts'
+import { StreamTable } from './stream-table.ts'
 
 /** Options of {@link SessionStreams}. */
 export interface SessionStreamsOptions {
@@ -34,7 +35,7 @@ export class SessionStreams implements StreamOwner {
   readonly sendWindow: SendWindow = new SendWindow(initialWindowBytes)
   readonly #options: SessionStreamsOptions
   readonly #decoder = new HeaderDecoder(bounds.headers)
-  readonly #streams = new Map<number, ServerStream>()
+  readonly #streams = new StreamTable()
   /** Those that have something to send and no room for it, the longest waiting first. */
   readonly #parked = new Set<ServerStream>()
   readonly #resets = new AbuseBudget(bounds.resets)
@@ -78,7 +79,7 @@ export class SessionStreams implements StreamOwner {
   /** Whether a block begins or ends a request here, or may not come. @throws {Http2Error} */
   checkHeaders(streamId: number): void {
     if (streamId % 2 === 0) throw protocolError('a stream with an even number')
-    const isKnown = this.#streams.has(streamId) || this.#cut?.has(streamId)
+    const isKnown = this.#streams.get(streamId) !== undefined || this.#cut?.has(streamId)
     if (streamId > this.#lastId || isKnown) return
     const wasSkipped = streamId >= this.#skippedFrom && streamId <= this.#skippedTo
     throw wasSkipped
@@ -134,7 +135,7 @@ export class SessionStreams implements StreamOwner {
   changeInitialWindow(bytes: number): void {
     const change = bytes - this.#initialSendWindow
     this.#initialSendWindow = bytes
-    for (const stream of [...this.#streams.values()])
+    for (const stream of this.#streams.streams())
       if (!stream.changeWindow(change))
         throw new Http2Error(errorCodes.flowControlError, 'the window of a stream is too large')
   }
@@ -150,7 +151,7 @@ export class SessionStreams implements StreamOwner {
 
   /** Closes all of them. */
   close(): void {
-    for (const stream of [...this.#streams.values()]) stream.close()
+    for (const stream of this.#streams.streams()) stream.close()
   }
 
   writeHeaders(streamId: number, block: Buffer, endsStream: boolean): void {
@@ -212,7 +213,7 @@ export class SessionStreams implements StreamOwner {
     }
     const sendWindowBytes = this.#initialSendWindow
     const stream = new ServerStream({ id, headers, owner: this, sendWindowBytes })
-    this.#streams.set(id, stream)
+    this.#streams.add(stream)
     this.#refuse(stream, endsStream ? stream.receiveEnd() : undefined)
     if (!stream.isClosed) this.#options.onRequest(stream)
   }

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
-import { extendCall } from '@mini-spire/runtime/grpc/call'
 import { type GrpcChannel, openUnixChannel } from '@mini-spire/runtime/grpc/client'
+import { ExtendedCall } from '@mini-spire/runtime/grpc/extended-call'
 import { GrpcHost } from '@mini-spire/runtime/grpc/host'
 import type { ServiceBinding } from '@mini-spire/runtime/grpc/service'
 import { MemoryKeyManager } from '@mini-spire/runtime/key-manager/memory/memory-key-manager'
@@ -49,7 +49,7 @@ export class ApiScene implements AsyncDisposable {
       hooks: {
         before: (call) => {
           this.audit = new GatheredAudit()
-          return extendCall(call, {
+          return Object.assign(new ExtendedCall(call), {
             caller: this.caller,
             audit: this.audit,
             addLogFields: () => {},

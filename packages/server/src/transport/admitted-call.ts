@@ -1,5 +1,5 @@
-import type { Clock } from '@mini-spire/runtime/clock'
-import type { CallContext, Peer } from '@mini-spire/runtime/grpc/call-context'
+import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
+import { ExtendedCall } from '@mini-spire/runtime/grpc/extended-call'
 import { LateLogger } from '@mini-spire/runtime/log/late-logger'
 import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import {
@@ -22,43 +22,27 @@ export interface AdmittedCallOptions {
 }
 
 /**
- * A call that was let in: the host's context with the caller and the audit row. A class, so that all calls have one shape and
- * what handlers read of them stays fast.
+ * A call that was let in: the host's context with the caller and the audit row.
  */
-export class AdmittedCall implements ServerCall {
-  readonly peer: Peer
-  readonly method: string
-  readonly clock: Clock
+export class AdmittedCall extends ExtendedCall implements ServerCall {
   readonly caller: Caller
   readonly audit: CallAudit
   readonly #audit: AdmittedCallOptions['audit']
-  readonly #call: CallContext
   readonly #logFields: () => LogFields
   #log: Logger | undefined
   #told: LogFields | undefined
 
   constructor({ call, authorized, audit, logFields }: AdmittedCallOptions) {
-    this.peer = call.peer
-    this.method = call.method
-    this.clock = call.clock
+    super(call)
     this.caller = authorized.caller
     this.audit = audit?.row ?? noAudit
     this.#audit = audit
-    this.#call = call
     this.#logFields = logFields
   }
 
-  get requestId(): string {
-    return this.#call.requestId
-  }
-
-  get signal(): AbortSignal {
-    return this.#call.signal
-  }
-
-  get log(): Logger {
+  override get log(): Logger {
     const told = this.#told
-    this.#log ??= new LateLogger(this.#call.log, () => ({ ...this.#logFields(), ...told }))
+    this.#log ??= new LateLogger(this.bare.log, () => ({ ...this.#logFields(), ...told }))
     return this.#log
   }
 
@@ -71,10 +55,6 @@ export class AdmittedCall implements ServerCall {
   writeAudit(outcome: AuditStatus): void {
     if (!this.#audit) return
     const { fields, row } = this.#audit
-    writeAudit(this.#call.log.with({ ...this.#logFields(), ...fields }), row, outcome)
-  }
-
-  metadata(name: string): readonly string[] {
-    return this.#call.metadata(name)
+    writeAudit(this.bare.log.with({ ...this.#logFields(), ...fields }), row, outcome)
   }
 }
