@@ -2,8 +2,10 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { pemEncode } from '@mini-spire/sdk/x509'
+import { twinOfCertificate } from '@mini-spire/server/plugins/node-attestor/certificate-twin'
 import { describe, expect, it } from 'vitest'
 import { attest, newCsr, ServerScene } from './server-scene.ts'
 
@@ -19,10 +21,22 @@ async function start(): Promise<{ readonly scene: ServerScene; readonly remove: 
   return { scene, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
-function node(): { readonly payload: Uint8Array; readonly key: KeyObject } {
-  const svid = ca.issueX509Svid('spiffe://nodes.example/node')
-  const certificates = svid.chain.map(({ raw }) => Buffer.from(raw).toString('base64'))
-  return { payload: Buffer.from(JSON.stringify({ certificates })), key: svid.privateKey }
+/** A node's evidence, and the same with the signature of its certificate written otherwise. */
+function node(): {
+  readonly payload: Uint8Array
+  readonly twin: Uint8Array
+  readonly key: KeyObject
+} {
+  const { chain, privateKey: key } = ca.issueX509Svid('spiffe://nodes.example/node')
+  const payloadOf = (leaf: Uint8Array): Uint8Array => {
+    const certificates = [leaf, ...chain.slice(1).map(({ raw }) => raw)]
+    const texts = certificates.map((der) => Buffer.from(der).toString('base64'))
+    return Buffer.from(JSON.stringify({ certificates: texts }))
+  }
+  const [leaf] = chain
+  const twin = leaf && twinOfCertificate(leaf, ca.certificate)
+  if (!leaf || !twin) throw new Error('the test authority signs by ECDSA')
+  return { payload: payloadOf(leaf.raw), twin: payloadOf(twin), key }
 }
 
 const answerWith =
@@ -57,6 +71,25 @@ describe('x509pop over the network', () => {
     expect(agents).toHaveLength(1)
     expect(agents[0]).toMatchObject({ attestationType: 'x509pop', canReattest: true })
     expect(agents[0]?.selectors.every(({ type }) => type === 'x509pop')).toBe(true)
+    remove()
+  })
+
+  it('keeps a banned node out, however the signature of its certificate is written', async () => {
+    const { scene, remove } = await start()
+    await using _ = scene
+    const { payload, key, twin } = node()
+    const { id } = await attest(scene.remote(), 'x509pop', payload, answerWith(key))
+    const { trustDomain, path } = SpiffeId.parse(id)
+    await scene.local().agents.banAgent({ id: { trustDomain: trustDomain.name, path } })
+    const banned = attest(scene.remote(), 'x509pop', payload, answerWith(key))
+    await expect(banned).rejects.toMatchObject({ statusCode: 7 })
+    const again = attest(scene.remote(), 'x509pop', twin, answerWith(key))
+    await expect(again).rejects.toMatchObject({
+      statusCode: 7,
+      statusMessage:
+        'nodeattestor(x509pop): certificate has attested an agent already, with the other form of its signature',
+    })
+    expect((await scene.local().agents.countAgents({ filter: undefined })).count).toBe(1)
     remove()
   })
 

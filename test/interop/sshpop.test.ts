@@ -4,8 +4,11 @@ import { nodeAttestorContract as agentContract } from '@mini-spire/agent/plugins
 import { SshPopAttestor as AgentSide } from '@mini-spire/agent/plugins/node-attestor/ssh-pop/ssh-pop'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
+import { SshCertificate } from '@mini-spire/runtime/ssh/ssh-certificate'
+import { sshString } from '@mini-spire/runtime/ssh/ssh-writer'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { attestationContext } from '@mini-spire/server/plugins/node-attestor/attestation-context.test-kit'
+import { twinOfSshCertificate } from '@mini-spire/server/plugins/node-attestor/certificate-twin'
 import type { NodeAttestation } from '@mini-spire/server/plugins/node-attestor/node-attestor'
 import { nodeAttestorContract } from '@mini-spire/server/plugins/node-attestor/node-attestor.contract'
 import { SshPopAttestor } from '@mini-spire/server/plugins/node-attestor/ssh-pop/ssh-pop'
@@ -29,19 +32,23 @@ describe.skipIf(isMissing)('sshpop', () => {
   beforeAll(async () => {
     scene = new Scene()
     authority = scene.path('ca')
-    agent = await makeHost('host', '-n', 'web.example.org,other')
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', authority])
+    agent = await makeHost('host', authority, '-n', 'web.example.org,other')
     server = configure(`cert_authorities_path = "${authority}.pub"`)
   })
   afterAll(() => scene?.[Symbol.asyncDispose]())
 
-  async function makeHost(name: string, ...options: readonly string[]): Promise<AgentSide> {
+  async function makeHost(
+    name: string,
+    ca: string,
+    ...options: readonly string[]
+  ): Promise<AgentSide> {
     const keygen = (...args: readonly string[]): void => {
       execFileSync('ssh-keygen', ['-q', ...args])
     }
     const key = scene.path(name)
-    if (name === 'host') keygen('-t', 'ed25519', '-N', '', '-f', authority)
     keygen('-t', 'ecdsa', '-N', '', '-f', key)
-    keygen('-s', authority, '-I', 'host', '-h', ...options, `${key}.pub`)
+    keygen('-s', ca, '-I', 'host', '-h', ...options, `${key}.pub`)
     return await AgentSide.create({ hostKeyPath: key, hostCertificatePath: `${key}-cert.pub` })
   }
 
@@ -99,6 +106,38 @@ describe.skipIf(isMissing)('sshpop', () => {
     }
   })
 
+  it.each(['256', '384', '521'])(
+    'knows a certificate again whose signature by a key of %s bits is written otherwise',
+    async (bits) => {
+      const ca = scene.path(`ca-${bits}`)
+      execFileSync('ssh-keygen', ['-q', '-t', 'ecdsa', '-b', bits, '-N', '', '-f', ca])
+      const host = await makeHost(`host-${bits}`, ca, '-n', 'web')
+      const by = configure(`cert_authorities_path = "${ca}.pub"`)
+      const { payload, answer } = await host.begin()
+      const raw = Buffer.from(JSON.parse(Buffer.from(payload).toString()).Certificate, 'base64')
+      const show = (certificate: Uint8Array, attested: readonly string[] = []) => {
+        const Certificate = Buffer.from(certificate).toString('base64')
+        const context = attestationContext({ answer, attested })
+        return by.attest(Buffer.from(JSON.stringify({ Certificate })), context)
+      }
+      const twin = twinOfSshCertificate(SshCertificate.parse(raw)) ?? Buffer.of()
+      const [first, second] = [(await show(raw)).agentId, (await show(twin)).agentId]
+      expect(second).not.toBe(first)
+      await expect(show(raw, [first])).resolves.toMatchObject({ agentId: first })
+      const refusal = 'certificate has attested an agent already'
+      await expect(show(twin, [first])).rejects.toThrow(refusal)
+      await expect(show(raw, [second])).rejects.toThrow(refusal)
+      // Zeros in front of a number change nothing but the bytes.
+      const { signed, signature } = SshCertificate.parse(raw)
+      const length = signature.blob[3] ?? 0
+      const blob = Buffer.concat([Buffer.of(0, 0, 0, length + 1, 0), signature.blob.subarray(4)])
+      const padded = sshString(Buffer.concat([sshString(signature.format), sshString(blob)]))
+      await expect(show(Buffer.concat([signed, padded]))).rejects.toThrow(
+        'certificate signature does not verify',
+      )
+    },
+  )
+
   it('refuses every change of a byte of the answer', async () => {
     const fields = ['Nonce', 'Blob', 'Format'] as const
     for (const field of fields) {
@@ -154,7 +193,7 @@ describe.skipIf(isMissing)('sshpop', () => {
   })
 
   it('refuses a certificate without principals, and another authority', async () => {
-    const nobody = await makeHost('nobody')
+    const nobody = await makeHost('nobody', authority)
     await expect(attest({}, server, nobody)).rejects.toThrow('cert has no valid principals')
     const other = configure(`cert_authorities_path = "${scene.path('nobody')}.pub"`)
     await expect(attest({}, other)).rejects.toThrow(

@@ -23,8 +23,9 @@ export class SshCertificate {
   readonly criticalOptions: readonly string[]
   /** The authority's key, in wire format. */
   readonly signatureKeyRaw: Buffer
-  readonly #signedLength: number
-  readonly #signature: SshSignature
+  /** What its signature is over. */
+  readonly signed: Buffer
+  readonly signature: SshSignature
 
   private constructor(bytes: Uint8Array) {
     this.raw = Buffer.from(bytes)
@@ -43,8 +44,8 @@ export class SshCertificate {
     readOptionNames(reader.bytes())
     reader.bytes() // reserved
     this.signatureKeyRaw = reader.bytes()
-    this.#signedLength = reader.offset
-    this.#signature = readSignature(reader.bytes())
+    this.signed = this.raw.subarray(0, reader.offset)
+    this.signature = readSignature(reader.bytes())
     reader.end('certificate')
   }
 
@@ -88,8 +89,7 @@ export class SshCertificate {
     if (this.validBefore !== forever && nowSeconds >= this.validBefore) {
       throw refused('cert has expired')
     }
-    const signed = this.raw.subarray(0, this.#signedLength)
-    if (!SshPublicKey.parse(this.signatureKeyRaw).verifies(signed, this.#signature)) {
+    if (!SshPublicKey.parse(this.signatureKeyRaw).verifies(this.signed, this.signature)) {
       throw refused('certificate signature does not verify')
     }
   }

@@ -1,6 +1,7 @@
 import { createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto'
 import { SshError } from './ssh-error.ts'
 import { SshReader } from './ssh-reader.ts'
+import { sshUnsigned } from './ssh-writer.ts'
 
 /** A signature as SSH writes it: the algorithm's name, and what that algorithm makes. */
 export interface SshSignature {
@@ -113,12 +114,17 @@ function readJwk(algorithm: string, reader: SshReader): JsonWebKey {
   throw new SshError('ERR_SSH_UNSUPPORTED', `unknown key algorithm: ${algorithm.slice(0, 64)}`)
 }
 
-/** r and s of an ECDSA signature, one after the other at full length; undefined when they are none. */
+/**
+ * r and s of an ECDSA signature, one after the other at full length; undefined when they are none, or have zeros in front:
+ * a signature has one text.
+ */
 function readPair(blob: Uint8Array, bytes: number): Buffer | undefined {
   try {
     const reader = new SshReader(blob)
     const [r, s] = [reader.unsigned(), reader.unsigned()]
-    if (reader.hasMore || r.length > bytes || s.length > bytes) return undefined
+    if (r.length > bytes || s.length > bytes) return undefined
+    if (Buffer.compare(blob, Buffer.concat([sshUnsigned(r), sshUnsigned(s)])) !== 0)
+      return undefined
     const pair = Buffer.alloc(2 * bytes)
     pair.set(r, bytes - r.length)
     pair.set(s, 2 * bytes - s.length)

@@ -8,6 +8,7 @@ import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { TemplateStruct } from '../agent-path-template/template-value.ts'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
 import { failed, failing, malformed, wrapping } from '../attestor-errors.ts'
+import { refuseTwin, twinOfSshCertificate } from '../certificate-twin.ts'
 import { GoJsonObject } from '../go-json.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 
@@ -45,11 +46,19 @@ export class SshPopAttestor implements NodeAttestor {
     const nonce = randomBytes(nonceBytes)
     const challenge = JSON.stringify({ Nonce: nonce.toString('base64') })
     checkAnswer(certificate, nonce, await context.challenge(Buffer.from(challenge)))
+    const agentId = await this.#agentId(certificate, hostname, certificate.raw)
+    const twin = twinOfSshCertificate(certificate)
+    if (twin) refuseTwin(agentId, await this.#agentId(certificate, hostname, twin), context)
+    return { agentId, selectorValues: [], canReattest: true }
+  }
+
+  /** @param raw what its fingerprint is of */
+  async #agentId(certificate: SshCertificate, hostname: string, raw: Uint8Array): Promise<string> {
     const { trustDomain, agentPathTemplate } = this.#options
-    const agentId = await failing('failed to create AgentID', () =>
-      agentPathTemplate.agentId(trustDomain, templateDataOf(certificate, hostname)),
+    const data = templateDataOf(certificate, hostname, raw)
+    return await failing('failed to create AgentID', async () =>
+      String(await agentPathTemplate.agentId(trustDomain, data)),
     )
-    return { agentId: String(agentId), selectorValues: [], canReattest: true }
   }
 
   #checkHost(certificate: SshCertificate): string {
@@ -118,10 +127,14 @@ function serialOf({ serial }: SshCertificate): number | string {
   return serial <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(serial) : String(serial)
 }
 
-function templateDataOf(certificate: SshCertificate, hostname: string): TemplateStruct {
+function templateDataOf(
+  certificate: SshCertificate,
+  hostname: string,
+  raw: Uint8Array,
+): TemplateStruct {
   return new TemplateStruct('sshpop.agentPathTemplateData', {
     PluginName: name,
-    Fingerprint: createHash('sha256').update(certificate.raw).digest('base64url'),
+    Fingerprint: createHash('sha256').update(raw).digest('base64url'),
     Hostname: hostname,
     Serial: serialOf(certificate),
     KeyId: certificate.keyId,

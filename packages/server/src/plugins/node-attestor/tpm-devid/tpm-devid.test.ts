@@ -21,9 +21,10 @@ import {
   testExtension,
   testName,
 } from '@mini-spire/sdk/testing'
-import { derElement, derSequence, pemEncode } from '@mini-spire/sdk/x509'
+import { derElement, derSequence, parseCertificate, pemEncode } from '@mini-spire/sdk/x509'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { attestationContext } from '../attestation-context.test-kit.ts'
+import { twinOfCertificate } from '../certificate-twin.ts'
 import { nodeAttestorContract } from '../node-attestor.contract.ts'
 import type { NodeAttestation } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
@@ -209,6 +210,21 @@ describe('tpm_devid accepts', () => {
       ],
       canReattest: true,
     })
+  })
+
+  it('one name for a device, however the signature of its certificate is written', async () => {
+    const [leaf = Buffer.of(), middle = Buffer.of()] = machine.chain
+    const twin = twinOfCertificate(parseCertificate(leaf), parseCertificate(middle))
+    const other = { ...machine, chain: [twin ?? Buffer.of(), middle] }
+    const { agentId } = await attest(machine)
+    expect((await attest(other)).agentId).not.toBe(agentId)
+    const answer = (one: Uint8Array): Uint8Array => encode(answerOf(other, one))
+    await expect(
+      attestor.attest(
+        encode(evidenceOf(other)),
+        attestationContext({ answer, attested: [agentId] }),
+      ),
+    ).rejects.toThrow('certificate has attested an agent already')
   })
 
   it('a device without a name', async () => {

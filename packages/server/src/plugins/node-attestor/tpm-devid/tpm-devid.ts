@@ -4,6 +4,7 @@ import { parseName } from '@mini-spire/runtime/x509/name'
 import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type Certificate, chainLimits, parseCertificate } from '@mini-spire/sdk/x509'
 import { malformed, wrapping } from '../attestor-errors.ts'
+import { refuseTwin, twinOfCertificate } from '../certificate-twin.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { fingerprintOf } from '../x509-pop/agent-data.ts'
 import { verifiedIssuers } from '../x509-pop/verified-chains.ts'
@@ -65,9 +66,13 @@ export class TpmDevIdAttestor implements NodeAttestor {
     if (!isSame(question.nonce, answer.activated)) {
       throw malformed('credential activation failed: nonces are different')
     }
-    const agentId = SpiffeId.fromPath(trustDomain, `/spire/agent/${name}/${fingerprintOf(leaf)}`)
+    const idOf = (certificate: { readonly raw: Uint8Array }): string =>
+      String(SpiffeId.fromPath(trustDomain, `/spire/agent/${name}/${fingerprintOf(certificate)}`))
+    const agentId = idOf(leaf)
+    const twin = twinOfCertificate(leaf, issuers[0])
+    if (twin) refuseTwin(agentId, idOf({ raw: twin }), context)
     return {
-      agentId: String(agentId),
+      agentId,
       selectorValues: selectorValuesOf(leaf, issuers),
       canReattest: true,
     }

@@ -5,7 +5,7 @@ import type { Certificate } from '@mini-spire/sdk/x509'
 import { TemplateStruct } from '../agent-path-template/template-value.ts'
 
 /** Lower-case hex SHA-1 of a certificate's DER: how x509pop has always named certificates. */
-export function fingerprintOf(certificate: Certificate): string {
+export function fingerprintOf(certificate: Pick<Certificate, 'raw'>): string {
   return createHash('sha1').update(certificate.raw).digest('hex')
 }
 
@@ -44,6 +44,7 @@ function decodePath(path: string): string | undefined {
 /** What an agent path template may name. */
 export interface AgentData {
   readonly leaf: Certificate
+  readonly fingerprint: string
   readonly trustDomain: TrustDomain
   readonly svidPathTrimmed: string
   readonly sanSelectors: ReadonlyMap<string, string>
@@ -51,13 +52,13 @@ export interface AgentData {
 
 /** The data of an agent path template, under Go's names. */
 export function templateDataOf(data: AgentData): TemplateStruct {
-  const { leaf, trustDomain, svidPathTrimmed, sanSelectors } = data
+  const { leaf, fingerprint, trustDomain, svidPathTrimmed, sanSelectors } = data
   return new TemplateStruct('x509pop.agentPathTemplateData', {
     TrustDomain: trustDomain.name,
     PluginName: 'x509pop',
     SerialNumber: leaf.serialNumber,
     SerialNumberHex: serialNumberHex(leaf),
-    Fingerprint: fingerprintOf(leaf),
+    Fingerprint: fingerprint,
     SVIDPathTrimmed: svidPathTrimmed,
     URISanSelectors: sanSelectors,
     Subject: nameStruct(subjectOf(leaf)),

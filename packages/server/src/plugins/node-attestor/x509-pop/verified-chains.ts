@@ -9,8 +9,9 @@ export interface VerifiedChainsOptions {
 }
 
 /**
- * Every certificate but the leaf that stands on a verified path from the leaf to a root, each once: cross-signed
- * intermediates may offer several paths, and all of them count. A leaf that is trusted itself needs no path.
+ * Every certificate but the leaf that stands on a verified path from the leaf to a root, each once and the leaf's issuer
+ * first: cross-signed intermediates may offer several paths, and all of them count. A leaf that is trusted itself needs no
+ * path.
  *
  * @throws {X509Error} when no path leads to a root
  */

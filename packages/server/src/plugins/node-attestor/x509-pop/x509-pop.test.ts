@@ -7,6 +7,7 @@ import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { encodeName } from '@mini-spire/runtime/x509/name'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import {
+  DerCursor,
   derBitString,
   derElement,
   derOid,
@@ -331,6 +332,48 @@ describe('x509pop accepts', () => {
     expect(found.selectorValues.filter((value) => value.startsWith('san:'))).toEqual([
       'san:cluster:west/1',
     ])
+  })
+})
+
+/** The same certificate with the other of the two signatures that are valid. */
+function twinOf({ der, ...holder }: Holder): Holder {
+  const { signature, tbs } = parseCertificate(der)
+  const pair = DerCursor.over(signature.signature).enter(derTag.sequence)
+  const [r, s] = [0, 1].map(() => Buffer.from(pair.content(pair.take(derTag.integer))))
+  const n = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+  const other = (n - BigInt(`0x${s?.toString('hex')}`)).toString(16).padStart(64, '0')
+  const both = derSequence(derUnsigned(r ?? Buffer.of()), derUnsigned(Buffer.from(other, 'hex')))
+  return { ...holder, der: derSequence(tbs, ecdsaSha256, derBitString(both)) }
+}
+
+describe('x509pop and a certificate whose signature is written otherwise', () => {
+  const twin = twinOf(leaf)
+  const idOf = (one: Holder): string => `spiffe://example.org/spire/agent/x509pop/${sha1(one)}`
+  const attest = (one: Holder, attested: readonly Holder[], config?: string) => {
+    const context = answering(one.key)
+    const isAttested = (id: string): boolean => attested.map(idOf).includes(id)
+    return attestor(config).attest(payloadOf(one, middle), { ...context, isAttested })
+  }
+
+  it('knows it as the same: it makes no second agent, banned or not', async () => {
+    expect(twinOf(twin).der).toEqual(leaf.der)
+    expect((await attest(twin, [])).agentId).toBe(idOf(twin))
+    for (const [first, second] of [
+      [leaf, twin],
+      [twin, leaf],
+    ] as const) {
+      await expect(attest(second, [first])).rejects.toMatchObject({
+        code: 'ERR_NODE_EVIDENCE_REFUSED',
+        message: 'certificate has attested an agent already, with the other form of its signature',
+      })
+      expect((await attest(first, [first])).agentId).toBe(idOf(first))
+    }
+  })
+
+  it('attests it where agents are not named by all of its bytes', async () => {
+    const config = `${bundle}\nagent_path_template = "/{{ .PluginName }}/{{ .SerialNumberHex }}"`
+    const { agentId } = await attest(leaf, [], config)
+    expect((await attest(twin, [leaf], config)).agentId).toBe(agentId)
   })
 })
 

@@ -1,10 +1,11 @@
 import { BlockList, isIP } from 'node:net'
 import type { Clock } from '@mini-spire/runtime/clock'
 import { messageOf } from '@mini-spire/sdk/errors'
-import type { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { type Certificate, parseCertificate } from '@mini-spire/sdk/x509'
 import type { AgentPathTemplate } from '../agent-path-template.ts'
 import { failing } from '../attestor-errors.ts'
+import { refuseTwin, twinOfCertificate } from '../certificate-twin.ts'
 import { GoJsonObject } from '../go-json.ts'
 import type { NodeAttestation, NodeAttestationContext, NodeAttestor } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
@@ -61,8 +62,14 @@ export class X509PopAttestor implements NodeAttestor {
     if (this.#options.verifiesClientIp) checkClientIp(leaf, context.clientIp)
     await this.#challenge(leaf, context)
     const sanSelectors = uriSanSelectors(leaf, this.#options.trustDomain)
+    const agentId = await this.#agentId(leaf, fingerprintOf(leaf), sanSelectors)
+    const twin = twinOfCertificate(leaf, issuers[0])
+    if (twin) {
+      const fingerprint = fingerprintOf({ raw: twin })
+      refuseTwin(agentId, await this.#agentId(leaf, fingerprint, sanSelectors), context)
+    }
     return {
-      agentId: String(await this.#agentId(leaf, sanSelectors)),
+      agentId,
       selectorValues: selectorValuesOf(leaf, issuers, sanSelectors),
       canReattest: true,
     }
@@ -120,14 +127,16 @@ export class X509PopAttestor implements NodeAttestor {
     }
   }
 
-  async #agentId(leaf: Certificate, sanSelectors: ReadonlyMap<string, string>): Promise<SpiffeId> {
+  async #agentId(
+    leaf: Certificate,
+    fingerprint: string,
+    sanSelectors: ReadonlyMap<string, string>,
+  ): Promise<string> {
     const { trustDomain, agentPathTemplate, trust } = this.#options
     const svidPathTrimmed = trust.mode === 'spiffe' ? trimmedSvidPath(leaf, trust.pathPrefix) : ''
-    return await failing('failed to make spiffe id', () =>
-      agentPathTemplate.agentId(
-        trustDomain,
-        templateDataOf({ leaf, trustDomain, svidPathTrimmed, sanSelectors }),
-      ),
+    const data = templateDataOf({ leaf, fingerprint, trustDomain, svidPathTrimmed, sanSelectors })
+    return await failing('failed to make spiffe id', async () =>
+      String(await agentPathTemplate.agentId(trustDomain, data)),
     )
   }
 }
