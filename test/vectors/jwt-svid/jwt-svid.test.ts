@@ -171,3 +171,14 @@ describe('a JWT-SVID', () => {
 function encode(text: string): string {
   return Buffer.from(text).toString('base64url')
 }
+
+describe('a source of bundles that gives another trust domain’s', () => {
+  it('makes its keys vouch for nobody [gate 7]', () => {
+    const header = { kid: foreign.jwtKeyId }
+    const forged = ca.signJwtSvid('/web', { key: foreign.jwtKey, header })
+    const lying = { findJwtBundle: () => foreign.jwtBundle }
+    expect(() => verifyJwtSvid(forged, { audience: 'test', bundles: lying, now })).toThrow(
+      expect.objectContaining({ code: 'ERR_JWT_SVID_BUNDLE_NOT_FOUND' }),
+    )
+  })
+})

@@ -1,5 +1,8 @@
+import { X509Bundle } from '@mini-spire/sdk/bundle'
+import { isSpiffeError } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { parseCertificate, verifyChain } from '@mini-spire/sdk/x509'
+import { parseCertificate } from '@mini-spire/sdk/x509'
+import { verifyX509Svid } from '@mini-spire/sdk/x509-svid'
 import { ServerApiError } from './server-api-error.ts'
 
 /** What a server's chain is checked with. */
@@ -11,22 +14,38 @@ export interface ServerTrust {
 }
 
 /**
- * Checks that a chain is our server's: it leads to a root of our trust domain, and the leaf bears the server's ID and no other.
+ * Checks that a chain is our server's: a valid X509-SVID that leads to a root of our trust domain, and bears the server's ID. Without
+ * roots its name alone is looked at.
  *
- * @throws {X509Error} when no path leads to a root
- * @throws {ServerApiError} `ERR_SERVER_IDENTITY` for another name
+ * @throws {ServerApiError} `ERR_SERVER_IDENTITY`, in the words of SPIRE's agent
  */
 export function verifyServerChain(chain: readonly Uint8Array[], trust: ServerTrust): void {
-  const certificates = chain.map(parseCertificate)
-  const leaf = certificates[0]
-  if (!leaf) throw new ServerApiError('ERR_SERVER_IDENTITY', 'server chain is unexpectedly empty')
-  if (trust.roots)
-    verifyChain({ chain: certificates, roots: trust.roots.map(parseCertificate), now: trust.now })
-  const expected = `spiffe://${trust.trustDomain.name}/spire/server`
-  if (leaf.isCa || leaf.uriSans.length !== 1 || leaf.uriSans[0] !== expected) {
-    throw new ServerApiError(
-      'ERR_SERVER_IDENTITY',
-      `expected server SPIFFE ID "${expected}"; got "[${leaf.uriSans.join(' ')}]"`,
-    )
+  const { trustDomain, roots, now } = trust
+  const expected = `${trustDomain.idString}/spire/server`
+  if (!roots) {
+    checkNameOnly(chain, expected)
+    return
   }
+  const bundle = new X509Bundle(trustDomain, roots.map(parseCertificate))
+  const id = inWordsOfGo(() => verifyX509Svid(chain, bundle, { now }))
+  if (id.toString() !== expected) throw wrong(`unexpected ID "${id}"`)
+}
+
+function inWordsOfGo<T>(verify: () => T): T {
+  try {
+    return verify()
+  } catch (error) {
+    throw isSpiffeError(error) ? wrong(`x509svid: ${error.message}`, error) : error
+  }
+}
+
+function checkNameOnly([first]: readonly Uint8Array[], expected: string): void {
+  if (!first) throw wrong('server chain is unexpectedly empty')
+  const { isCa, uriSans } = parseCertificate(first)
+  if (!isCa && uriSans.length === 1 && uriSans[0] === expected) return
+  throw wrong(`expected server SPIFFE ID "${expected}"; got "[${uriSans.join(' ')}]"`)
+}
+
+function wrong(message: string, cause?: unknown): ServerApiError {
+  return new ServerApiError('ERR_SERVER_IDENTITY', message, { cause })
 }

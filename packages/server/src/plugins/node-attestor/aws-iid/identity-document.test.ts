@@ -8,11 +8,14 @@ import {
   type TestSignedData,
   type TestSigner,
 } from '@mini-spire/sdk/testing/platforms'
+import { derElement, derOid, derTag } from '@mini-spire/sdk/x509'
 import { describe, expect, it } from 'vitest'
 import type { NodeAttestorError } from '../node-attestor-error.ts'
 import { certificatesOf, payloadOf } from './aws-evidence.test-kit.ts'
 import { type IdentityDocument, verifyIdentityDocument } from './identity-document.ts'
 
+const contentTypeAttribute = '1.2.840.113549.1.9.3'
+const digestAttribute = '1.2.840.113549.1.9.4'
 const aws = new TestAws()
 const certificates = certificatesOf(aws)
 const { rsa2048: signer, rsa1024: bareSigner } = aws.signersOf('us-west-2')
@@ -223,6 +226,28 @@ describe('a PKCS #7 message', () => {
     )
     const digestName = '2.16.840.1.101.3.4.2.3'
     await expect(verifySigner({ digestName })).rejects.toThrow('the signature is wrong')
+  })
+
+  it.each<[string, Partial<TestSigner>, string]>([
+    [
+      'that say it is of another kind',
+      { attributes: [[contentTypeAttribute, derOid('1.2.840.113549.1.7.2')]] },
+      'its signed attributes are not in order',
+    ],
+    [
+      'with two digests',
+      { attributes: [[digestAttribute, derElement(derTag.octetString, Buffer.alloc(32))]] },
+      'its signed attributes are not in order',
+    ],
+    [
+      'that were signed before its certificate was valid',
+      { signingTime: new Date(Date.UTC(1965, 0)) },
+      'it was signed when the certificate was not valid',
+    ],
+  ])('with attributes %s is refused [gate 1]', async (_, change, message) => {
+    await expect(verifySigner({ hasAttributes: true, ...change })).rejects.toThrow(
+      malformed(`${unverified}${message}`),
+    )
   })
 
   it('cannot be turned into one whose attributes are the content [gate 1]', async () => {

@@ -119,6 +119,11 @@ describe('gcp_iit', () => {
     const key = certificateOf(googleKey)
     return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`
   }
+  /** The same bytes by other letters: the last one has bits that nobody reads. */
+  const otherEnd = (one: string): string => {
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    return one.slice(0, -1) + letters[letters.indexOf(one.slice(-1)) + 1]
+  }
   const signature = 'failed to validate the identity token signature: go-jose/go-jose: '
   const unreadable = 'unable to parse the identity token: '
   it.each([
@@ -131,6 +136,13 @@ describe('gcp_iit', () => {
     ['another RSA algorithm', token({}, { alg: 'RS512' }), unreadable],
     ['a critical header', token({}, { crit: ['exp'] }), unreadable],
     ['a header that is a list', `W10.${encode(claims)}.AA`, unreadable],
+    ['padding', `${token()}=`, `${unreadable}a part is not base64url`],
+    ['a space', ` ${token()}`, `${unreadable}a part is not base64url`],
+    [
+      'a signature that ends in other bits',
+      otherEnd(token()),
+      `${unreadable}a part is not base64url`,
+    ],
     ['no key ID', token({}, { kid: undefined }), `${signature}JWK with matching kid not found`],
     ['another key ID', token({}, { kid: 'two' }), `${signature}JWK with matching kid not found`],
     ['a key of its own', token({}, {}, foreignKey), `${signature}error in cryptographic primitive`],
