@@ -15,6 +15,8 @@ export class Connection {
   readonly peer: Peer
   /** What limits count by: the IP address (of IPv6: its network), or the process on a Unix socket. */
   readonly address: string
+  /** Whether the peer has not said who it is, and nothing else says so. */
+  readonly isStranger: boolean
   readonly #socket: Duplex
   readonly #streams = new Bag<TrackedStream>()
 
@@ -26,6 +28,7 @@ export class Connection {
     this.key = options.key
     this.peer = options.peer
     this.address = countedBy(options.peer)
+    this.isStranger = options.peer.kind === 'tls' && options.peer.spiffeId === undefined
     this.#socket = options.socket
   }
 
@@ -56,11 +59,17 @@ function countedBy(peer: Peer): string {
 export class ConnectionTable {
   readonly #connections = new Map<string, Connection>()
   readonly #byAddress = new Map<string, number>()
+  #strangers = 0
   #accepted = 0
   #whenEmpty: (() => void)[] = []
 
   get size(): number {
     return this.#connections.size
+  }
+
+  /** How many connections are held by peers that have not said who they are. */
+  get strangers(): number {
+    return this.#strangers
   }
 
   /** How many connections are held by one of what limits count by. */
@@ -75,6 +84,7 @@ export class ConnectionTable {
     const connection = new Connection({ key, peer, socket })
     this.#connections.set(connection.key, connection)
     this.#byAddress.set(connection.address, this.sizeOf(connection.address) + 1)
+    if (connection.isStranger) this.#strangers++
     socket.once('close', () => this.#remove(connection))
     return connection
   }
@@ -95,6 +105,7 @@ export class ConnectionTable {
 
   #remove(connection: Connection): void {
     this.#connections.delete(connection.key)
+    if (connection.isStranger) this.#strangers--
     const left = this.sizeOf(connection.address) - 1
     if (left <= 0) this.#byAddress.delete(connection.address)
     else this.#byAddress.set(connection.address, left)

@@ -3,8 +3,12 @@
  * bits.
  */
 export interface HostLimits {
-  /** Connections at once, in total and by one address. @default 20000 and 4096 */
+  /**
+   * Connections at once, in total, of clients without a certificate (what is left is for the others, and for the local socket), and by one
+   * address. Where fewer files may be open there are fewer. @default 20000, half of it, and 4096
+   */
   readonly maxConnections: number
+  readonly maxConnectionsOfStrangers: number
   readonly maxConnectionsPerAddress: number
   /** TLS handshakes at once, in total (others wait) and by one address (others are refused). @default 64 and 32 */
   readonly maxHandshakes: number
@@ -39,6 +43,7 @@ export interface HostLimits {
 /** What a host keeps to when nothing else is asked for. */
 export const defaultHostLimits: HostLimits = {
   maxConnections: 20_000,
+  maxConnectionsOfStrangers: 10_000,
   maxConnectionsPerAddress: 4_096,
   maxHandshakes: 64,
   maxHandshakesPerAddress: 32,

@@ -10,6 +10,7 @@ import { CallSlots } from './call-slots.ts'
 import { ConnectionTable } from './connections.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { defaultHostLimits, type HostLimits } from './host-limits.ts'
+import { withinOpenFiles } from './open-files.ts'
 import { createRawServer, type RawServer } from './raw-server.ts'
 import type { ServiceBinding } from './service.ts'
 import { installStrictUtf8 } from './strict-utf8.ts'
@@ -57,7 +58,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
   constructor(options: GrpcHostOptions<C>) {
     installStrictUtf8()
     this.#options = options
-    this.#limits = { ...defaultHostLimits, ...options.limits }
+    this.#limits = withinOpenFiles({ ...defaultHostLimits, ...options.limits })
     const { hooks, clock, log } = options
     const { maxCalls: max, maxCallsPerAddress: maxPerAddress } = this.#limits
     const slots = new CallSlots({ max, maxPerAddress })
@@ -180,10 +181,8 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
   }
 
   #senderOf(key: string): RequestSender {
-    const connection = this.#connections.find(key)
-    const peer = connection?.peer
-    const isStranger = peer?.kind === 'tls' && peer.spiffeId === undefined
-    return { address: connection?.address ?? '', isStranger }
+    const { address = '', isStranger = true } = this.#connections.find(key) ?? {}
+    return { address, isStranger }
   }
 
   #createServer(options: { readonly maxConnectionAgeMs?: number }): RawServer {

@@ -268,7 +268,7 @@ export class TlsListener {
 
   #secured(socket: TLSSocket): void {
     socket.on('error', () => {})
-    const { connections, verifyClient, log, accept, clock, retire } = this.#options
+    const { connections, verifyClient, log, accept, clock, retire, limits } = this.#options
     const { outlivesCertificate = () => false, requiresCertificate } = this.#options
     const handshake = this.#handshakes.get(endOf(socket))
     handshake?.finish()
@@ -280,6 +280,9 @@ export class TlsListener {
       const peer = tlsPeer(socket, from, verifyClient)
       if (requiresCertificate && peer.spiffeId === undefined)
         throw new Error('the client sent no certificate')
+      const isStranger = peer.spiffeId === undefined
+      if (isStranger && connections.strangers >= limits.maxConnectionsOfStrangers)
+        return void socket.destroy()
       key = connections.add(peer, socket).key
       if (!outlivesCertificate(peer))
         retireWithCertificate({ peer, socket, clock, retire: () => retire(key) })

@@ -341,6 +341,24 @@ describe('what the listener does not put up with', () => {
     expect((await failure(open().check(request))).kind).toBe('unavailable')
   })
 
+  it('more strangers than their share: whoever has a certificate finds room, and so does the next when one leaves [gate 9]', async () => {
+    const { open, host, port } = await start({ limits: { maxConnectionsOfStrangers: 1 } })
+    const first = openSvidChannel({
+      address: '127.0.0.1',
+      port,
+      svid: () => undefined,
+      verifyServer: (chain) => void authority.verify(chain),
+    })
+    await createClient(HealthService, first).check(request)
+    expect((await failure(open().check(request))).kind).toBe('unavailable')
+    const svid = await authority.issue(agentId)
+    await open({ svid: () => svid }).check(request)
+    await open({ svid: () => svid }).check(request)
+    first.close()
+    await expect.poll(() => host.connectionCount).toBe(2)
+    await open().check(request)
+  })
+
   it('connections that come faster than the rate', async () => {
     const { open } = await start({ limits: { handshakesPerSecondPerAddress: 0.1 } })
     await open().check(request)
