@@ -97,7 +97,9 @@ describe('import -from-datastore', () => {
     expect(refused.output).toContain(
       `was interrupted; finish it with: mini-spire-server import -from-datastore -config ${server.config}`,
     )
-    const again = recordsOf(importFrom(server.config).stdout)['entries'] ?? {}
+    const finished = importFrom(server.config)
+    expect(finished.stderr).toContain('entry: 10000 read\n')
+    const again = recordsOf(finished.stdout)['entries'] ?? {}
     expect((again['created'] ?? 0) + (again['unchanged'] ?? 0)).toBe(entryCount)
     expect(again).toMatchObject({ conflicts: 0, refused: 0 })
     expect(existsSync(marker)).toBe(false)
