@@ -4,17 +4,27 @@ import { watch } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { expect } from 'vitest'
 import { AgentDeployment, ServerDeployment } from './deployment.ts'
-import { type Program, type Programs, runProgram, type Scene } from './processes.ts'
+import { freePort, type Program, type Programs, runProgram, type Scene } from './processes.ts'
+import { parseScrape, scrape } from './scrapes.ts'
 
 /** A line of what a plugin wrote down. */
 type Written = Readonly<Record<string, unknown>>
 
+interface Ports {
+  readonly server: number
+  readonly agent: number
+}
+
 const timeoutMs = 60_000
+const prometheus = (port: number): string =>
+  `telemetry { Prometheus { host = "localhost" port = ${port} } }`
 
 /** A server and an agent whose plugins are all of one program, built with SPIRE's plugin SDK. */
 export class PluginScenario {
   readonly scene: Scene
   readonly server: ServerDeployment
+  /** Where metrics are scraped. */
+  readonly ports: Ports
   readonly #plugins: string
   readonly #programs: Programs
 
@@ -24,10 +34,12 @@ export class PluginScenario {
       readonly server: ServerDeployment
       readonly plugins: string
       readonly programs: Programs
+      readonly ports: Ports
     },
   ) {
     this.scene = scene
     this.server = parts.server
+    this.ports = parts.ports
     this.#plugins = parts.plugins
     this.#programs = parts.programs
   }
@@ -39,8 +51,10 @@ export class PluginScenario {
     writeFileSync(scene.path('tofu.conf'), 'value = "first"')
     const block = (type: string, name: string, how: string, data: string): string =>
       `${type} "${name}" { plugin_cmd = "${plugins}" plugin_args = ["${how}"] ${data} }`
+    const ports = { server: await freePort(), agent: await freePort() }
     const server = await ServerDeployment.start(scene, {
       program: programs.server,
+      blocks: prometheus(ports.server),
       plugins: `
     DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${scene.path('server')}/datastore.sqlite3" } }
     ${block('KeyManager', 'held', 'server-key-manager', '')}
@@ -51,7 +65,7 @@ export class PluginScenario {
     ${block('BundlePublisher', 'shelf', 'bundle-publisher', `plugin_data { ${settings} }`)}
 `,
     })
-    return new PluginScenario(scene, { server, plugins, programs })
+    return new PluginScenario(scene, { server, plugins, programs, ports })
   }
 
   /** Starts an agent with external plugins; the node says that this is its name. */
@@ -62,6 +76,8 @@ export class PluginScenario {
       name,
       program: this.#programs.agent,
       args: [],
+      // The first agent has the port.
+      blocks: name === 'agent' ? prometheus(this.ports.agent) : '',
       plugins: `
     KeyManager "disk" { plugin_data { directory = "${this.scene.path(name)}" } }
     ${block('NodeAttestor', 'tofu', 'agent-node-attestor', `value = "${node}"`)}
@@ -123,6 +139,7 @@ export async function playPlugins(
   await expectWorkload(server, agent, programs.agent)
   await expectStored(scenario)
   await expectAnnounced(scenario)
+  await expectCounted(scenario)
   await expectSecondRefused(scenario)
   await expectReconfigured(scenario)
   await agent.daemon.stop()
@@ -196,6 +213,14 @@ async function expectAnnounced(scenario: PluginScenario): Promise<void> {
   const names = ({ jwt }: Written): boolean => ((jwt ?? []) as readonly string[]).includes(keyId)
   await scenario.written('notified.jsonl', names)
   await scenario.written('published.jsonl', names)
+}
+
+/** What a plugin counts, and what is counted of plugins, is among the metrics. */
+async function expectCounted({ ports }: PluginScenario): Promise<void> {
+  const server = await scrape(ports.server)
+  expect(server).toMatch(/^spire_server_test_notified\{event="loaded",host="[^"]+"\} 1$/m)
+  const agent = parseScrape(await scrape(ports.agent))
+  expect(agent.get('spire_agent_store_store_svid_updates')).toMatchObject({ type: 'counter' })
 }
 
 async function expectSecondRefused(scenario: PluginScenario): Promise<void> {
