@@ -127,6 +127,12 @@ function refusedRows(refusedKeys) {
   return refusedKeys.map(({ key, reason }) => `| \`${key}\` | ${reason.replaceAll('|', '\\|')} |`)
 }
 
+/** A kind of plugins of which none may be a program of its own. */
+function refusedPrograms({ type, whyNotExternal }) {
+  if (whyNotExternal === undefined) return []
+  return [{ key: `plugins.${type}.plugin_cmd`, reason: whyNotExternal }]
+}
+
 function pluginRows(pluginKinds) {
   const list = (names) => names.map((name) => `\`${name}\``).join(', ')
   return pluginKinds.map(
@@ -159,7 +165,7 @@ async function configDocument(name) {
     '',
     '| Key | Reason |',
     '| --- | --- |',
-    ...refusedRows(refusedKeys),
+    ...refusedRows([...refusedKeys, ...pluginKinds.flatMap(refusedPrograms)]),
     '',
     '## Plugins',
     '',

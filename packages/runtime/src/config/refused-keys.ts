@@ -6,8 +6,8 @@ export interface RefusedKey<File> {
   readonly key: string
   /** Why, or what to do instead; stands in the documentation too. */
   readonly reason: string
-  /** Whether a file asks for it. */
-  readonly isSet: (file: File) => boolean
+  /** Whether a file asks for it; left out where whoever reads the key refuses it, with the same reason. */
+  readonly isSet?: (file: File) => boolean
 }
 
 /**
@@ -16,10 +16,16 @@ export interface RefusedKey<File> {
  * @throws {ConfigError} `ERR_CONFIG_UNSUPPORTED`, with the reason
  */
 export function refuseKeys<File>(keys: readonly RefusedKey<File>[], file: File): void {
-  const refused = keys.find(({ isSet }) => isSet(file))
+  const refused = keys.find(({ isSet }) => isSet?.(file))
   if (!refused) return
   const message = `${refused.key} is not supported by mini-spire yet: ${refused.reason}`
   throw new ConfigError('ERR_CONFIG_UNSUPPORTED', message)
+}
+
+/** A DogStatsD agent that is named by its socket file, which its sink refuses. */
+export const refusedDogStatsdSocket: { readonly key: string; readonly reason: string } = {
+  key: 'telemetry.DogStatsd.address = "unix://…"',
+  reason: "Node has no Unix datagram sockets; use the agent's UDP port",
 }
 
 /** Why `require_pq_kem` is refused where it is. */

@@ -1,4 +1,5 @@
 import { ConfigError } from '../config/config-error.ts'
+import { refusedDogStatsdSocket } from '../config/refused-keys.ts'
 import type { MetricLabels, Metrics } from './metrics.ts'
 import { statsdName } from './statsd.ts'
 
@@ -62,7 +63,7 @@ export function dogStatsdAddress(configured: string, environment: Environment): 
     throw new ConfigError('ERR_CONFIG_VALUE', message)
   }
   if (address.startsWith('unix://')) {
-    const message = `telemetry.DogStatsd: ${address}: Node has no Unix datagram sockets; use the agent's UDP port`
+    const message = `telemetry.DogStatsd: ${address}: ${refusedDogStatsdSocket.reason}`
     throw new ConfigError('ERR_CONFIG_UNSUPPORTED', message)
   }
   if (address.includes(':')) return address

@@ -1,6 +1,7 @@
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { type UnknownKey, unknownKeys } from '@mini-spire/runtime/config/schema'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
+import { sigstoreReason } from '../../config/unsupported.ts'
 
 /**
  * Refuses keys that an attestor does not know, as SPIRE's attestors do.
@@ -26,7 +27,5 @@ export function refuseUnknownKeys(
  */
 export function refuseSigstore(block: Node | undefined): void {
   if (!block) return
-  const message =
-    'sigstore is not supported: image signatures are not verified; remove the block, and select images by digest'
-  throw new CatalogError('ERR_PLUGIN_CONFIG', message)
+  throw new CatalogError('ERR_PLUGIN_CONFIG', `sigstore is not supported: ${sigstoreReason}`)
 }
