@@ -84,7 +84,7 @@ describe.skipIf(isMissing)('sshpop', () => {
   it('names the agent by a template and without its domain', async () => {
     const by = configure(`cert_authorities = ["${readFileSync(`${authority}.pub`, 'utf8').trim()}"]
       canonical_domain = "example.org"
-      agent_path_template = "/{{ .PluginName }}/{{ .KeyId }}/{{ if eq .Serial 0 }}{{ regexFind \\"^[a-z]+\\" .Hostname }}{{ end }}"`)
+      agent_path_template = "/{{ .PluginName }}/{{ .Certificate.KeyId }}/{{ if and (eq .Serial 0) (eq .CertType 2) }}{{ regexFind \\"^[a-z]+\\" .Hostname }}{{ end }}"`)
     expect((await attest({}, by)).agentId).toBe('spiffe://example.org/spire/agent/sshpop/host/web')
     const elsewhere = configure(
       `cert_authorities_path = "${authority}.pub" canonical_domain = "test"`,

@@ -8,6 +8,20 @@ export class TemplateStruct {
     this.typeName = typeName
     this.fields = new Map(Object.entries(fields))
   }
+
+  /** A record that another is embedded in, as in Go: that one's fields can be named both directly and below its own name. */
+  static embedding(
+    typeName: string,
+    embedded: readonly [string, TemplateStruct],
+    fields: Readonly<Record<string, TemplateValue>>,
+  ): TemplateStruct {
+    const [name, inner] = embedded
+    return new TemplateStruct(typeName, {
+      ...Object.fromEntries(inner.fields),
+      [name]: inner,
+      ...fields,
+    })
+  }
 }
 
 /** What `dict` makes: the only map that functions take, and that `set` changes. */

@@ -211,7 +211,8 @@ describe('azure_imds', () => {
   })
 
   it('names the agent by its template', async () => {
-    const fields = '{{ .VMID }}/{{ .SubscriptionID }}/{{ .TenantID }}/{{ .PluginName }}'
+    const fields =
+      '{{ .AttestedDocumentContent.VMID }}/{{ .SubscriptionID }}/{{ .TenantID }}/{{ .PluginName }}'
     const config = `${usualConfig} agent_path_template = "/x/${fields}"`
     const { agentId: id } = await attest({}, { config })
     expect(id).toBe(`spiffe://example.org/spire/agent/x/${vmId}/sub-1/tenant-1/azure_imds`)

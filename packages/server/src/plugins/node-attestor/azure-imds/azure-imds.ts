@@ -121,11 +121,12 @@ function checkedScaleSet(scaleSet: string): string {
 }
 
 function templateDataOf(content: AttestedContent, tenantId: string): TemplateStruct {
-  return new TemplateStruct('azure.imdsAgentPathTemplateData', {
-    PluginName: name,
+  const document = new TemplateStruct('azure.AttestedDocumentContent', {
     TenantID: tenantId,
     SubscriptionID: content.subscriptionId,
     VMID: content.vmId,
     Nonce: content.nonce,
   })
+  const embedded = ['AttestedDocumentContent', document] as const
+  return TemplateStruct.embedding('azure.imdsAgentPathTemplateData', embedded, { PluginName: name })
 }

@@ -169,9 +169,9 @@ describe('azure_msi', () => {
   )
 
   it('names the agent by its template', async () => {
-    const config = `${usualConfig} agent_path_template = "/x/{{ .PrincipalID }}{{ .Subject }}/{{ .IssuedAt }}"`
+    const config = `${usualConfig} agent_path_template = "/x/{{ .PrincipalID }}{{ .Subject }}/{{ .IssuedAt }}/{{ .MSITokenClaims.TenantID }}/{{ eq .Claims.IssuedAt .IssuedAt }}"`
     const { agentId: id } = await once(attestor(new FakeAzure(), config))
-    expect(id).toBe(`spiffe://example.org/spire/agent/x/principal-1/${at(0)}`)
+    expect(id).toBe(`spiffe://example.org/spire/agent/x/principal-1/${at(0)}/tenant-1/true`)
   })
 
   it('trusts an identity once, and looks nobody up a second time', async () => {

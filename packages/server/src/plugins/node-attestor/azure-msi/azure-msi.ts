@@ -101,10 +101,7 @@ export class AzureMsiAttestor implements NodeAttestor {
 /** `Subject` is empty, as it is in SPIRE: the claim is called `PrincipalID`. */
 function templateDataOf(claims: object): TemplateStruct {
   const audience = stringIn(claims, 'aud')
-  return new TemplateStruct('azure.agentPathTemplateData', {
-    PluginName: name,
-    TenantID: stringIn(claims, 'tid'),
-    PrincipalID: stringIn(claims, 'sub'),
+  const registered = new TemplateStruct('jwt.Claims', {
     Issuer: stringIn(claims, 'iss'),
     Subject: '',
     Audience: audience === '' ? stringsIn(claims, 'aud') : [audience],
@@ -112,5 +109,12 @@ function templateDataOf(claims: object): TemplateStruct {
     NotBefore: numberIn(claims, 'nbf'),
     IssuedAt: numberIn(claims, 'iat'),
     ID: stringIn(claims, 'jti'),
+  })
+  const all = TemplateStruct.embedding('azure.MSITokenClaims', ['Claims', registered], {
+    TenantID: stringIn(claims, 'tid'),
+    PrincipalID: stringIn(claims, 'sub'),
+  })
+  return TemplateStruct.embedding('azure.agentPathTemplateData', ['MSITokenClaims', all], {
+    PluginName: name,
   })
 }

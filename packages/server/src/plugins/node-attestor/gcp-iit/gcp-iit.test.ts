@@ -95,7 +95,8 @@ describe('gcp_iit', () => {
   })
 
   it('names the agent by its template', async () => {
-    const fields = '{{ .Zone }}/{{ .ServiceAccount }}/{{ .ProjectNumber }}/{{ .InstanceName }}'
+    const fields =
+      '{{ .Zone }}/{{ .ServiceAccount }}/{{ .ProjectNumber }}/{{ .ComputeEngine.InstanceName }}'
     const config = `agent_path_template = "/x/${fields}/{{ .InstanceCreationTimestamp }}"`
     const found = await attestor(config).attest(Buffer.from(token()), attestationContext())
     expect(found.agentId).toBe(

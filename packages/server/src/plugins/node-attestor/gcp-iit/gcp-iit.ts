@@ -145,14 +145,16 @@ function readIdentity(claims: object): Identity {
 }
 
 function templateDataOf(identity: Identity): TemplateStruct {
-  return new TemplateStruct('gcp.agentPathTemplateData', {
-    PluginName: name,
-    ServiceAccount: identity.email.replaceAll('@', '_'),
+  const instance = new TemplateStruct('gcp.ComputeEngine', {
     ProjectID: identity.projectId,
     ProjectNumber: identity.projectNumber,
     Zone: identity.zone,
     InstanceID: identity.instanceId,
     InstanceName: identity.instanceName,
     InstanceCreationTimestamp: identity.createdAtSeconds,
+  })
+  return TemplateStruct.embedding('gcp.agentPathTemplateData', ['ComputeEngine', instance], {
+    PluginName: name,
+    ServiceAccount: identity.email.replaceAll('@', '_'),
   })
 }

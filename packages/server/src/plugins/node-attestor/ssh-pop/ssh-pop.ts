@@ -123,8 +123,8 @@ function checkAnswer(certificate: SshCertificate, nonce: Uint8Array, answer: Uin
 }
 
 /** A number, as in Go, as long as it is one that can be told exactly here. */
-function serialOf({ serial }: SshCertificate): number | string {
-  return serial <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(serial) : String(serial)
+function numberOf(value: bigint): number | string {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value)
 }
 
 function templateDataOf(
@@ -132,12 +132,17 @@ function templateDataOf(
   hostname: string,
   raw: Uint8Array,
 ): TemplateStruct {
-  return new TemplateStruct('sshpop.agentPathTemplateData', {
+  const content = new TemplateStruct('ssh.Certificate', {
+    Serial: numberOf(certificate.serial),
+    CertType: certificate.type,
+    KeyId: certificate.keyId,
+    ValidPrincipals: certificate.principals,
+    ValidAfter: numberOf(certificate.validAfter),
+    ValidBefore: numberOf(certificate.validBefore),
+  })
+  return TemplateStruct.embedding('sshpop.agentPathTemplateData', ['Certificate', content], {
     PluginName: name,
     Fingerprint: createHash('sha256').update(raw).digest('base64url'),
     Hostname: hostname,
-    Serial: serialOf(certificate),
-    KeyId: certificate.keyId,
-    ValidPrincipals: certificate.principals,
   })
 }

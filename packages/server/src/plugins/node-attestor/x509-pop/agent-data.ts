@@ -53,20 +53,23 @@ export interface AgentData {
 /** The data of an agent path template, under Go's names. */
 export function templateDataOf(data: AgentData): TemplateStruct {
   const { leaf, fingerprint, trustDomain, svidPathTrimmed, sanSelectors } = data
-  return new TemplateStruct('x509pop.agentPathTemplateData', {
-    TrustDomain: trustDomain.name,
-    PluginName: 'x509pop',
+  const certificate = new TemplateStruct('x509.Certificate', {
     SerialNumber: leaf.serialNumber,
-    SerialNumberHex: serialNumberHex(leaf),
-    Fingerprint: fingerprint,
-    SVIDPathTrimmed: svidPathTrimmed,
-    URISanSelectors: sanSelectors,
     Subject: nameStruct(subjectOf(leaf)),
     Issuer: nameStruct(parseName(leaf.issuerRaw).name),
+    IsCA: leaf.isCa,
     DNSNames: leaf.dnsNames,
     EmailAddresses: leaf.names.emailAddresses,
     IPAddresses: leaf.ipAddresses,
     URIs: leaf.uriSans,
+  })
+  return TemplateStruct.embedding('x509pop.agentPathTemplateData', ['Certificate', certificate], {
+    TrustDomain: trustDomain.name,
+    PluginName: 'x509pop',
+    SerialNumberHex: serialNumberHex(leaf),
+    Fingerprint: fingerprint,
+    SVIDPathTrimmed: svidPathTrimmed,
+    URISanSelectors: sanSelectors,
   })
 }
 

@@ -323,6 +323,13 @@ describe('x509pop accepts', () => {
     ).rejects.toThrow('certificate has expired or is not yet valid')
   })
 
+  it('a path template over what is in the certificate, by the names that Go has for it', async () => {
+    const path = '{{ .Certificate.Subject.CommonName }}/{{ .SerialNumber }}/{{ .Certificate.IsCA }}'
+    const config = `${bundle}\nagent_path_template = "/${path}"`
+    const { agentId } = await attestor(config).attest(payloadOf(leaf, middle), answering(leaf.key))
+    expect(agentId).toBe('spiffe://example.org/spire/agent/node/10/false')
+  })
+
   it('selectors of its own URI SANs, and a path template over them', async () => {
     const uris = ['X509POP://example.org/cluster/west/1', 'x509pop://other.org/cluster/evil']
     const named = make({ commonName: 'node', issuer: middle, uris })
