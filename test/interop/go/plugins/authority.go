@@ -39,6 +39,9 @@ func (p *upstreamAuthority) MintX509CAAndSubscribe(req *upstreamauthorityv1.Mint
 	if err != nil {
 		return status.Errorf(codes.InvalidArgument, "unable to parse CSR: %v", err)
 	}
+	if err := csr.CheckSignature(); err != nil {
+		return status.Errorf(codes.InvalidArgument, "CSR is not of who holds its key: %v", err)
+	}
 	root, key, err := p.authority(config.trustDomain)
 	if err != nil {
 		return err
