@@ -48,6 +48,8 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'atomic-file.ts': 0,
     'broken-pipe.ts': 0,
     'clock.ts': 0,
+    'connection-limits.ts': 0,
+    'probe-connections.ts': 0.5,
     'platform.ts': 0,
     'pq-kem.ts': 0,
     'go-json.ts': 0,

@@ -1,5 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { ConnectionLimits } from '../connection-limits.ts'
+import { boundProbes, probeTimeouts } from '../probe-connections.ts'
 import type { HealthChecks } from './health-checks.ts'
 
 /** Where a health listener listens, and what it answers from. */
@@ -15,6 +17,7 @@ export interface HealthListenerOptions {
 export class HealthListener implements AsyncDisposable {
   readonly #options: HealthListenerOptions
   readonly #server: Server
+  readonly #connections: ConnectionLimits
 
   constructor(options: HealthListenerOptions) {
     this.#options = options
@@ -30,7 +33,8 @@ export class HealthListener implements AsyncDisposable {
       response.writeHead(isWell ? 200 : 500, { 'content-type': 'application/json' })
       response.end(`${JSON.stringify(details)}\n`)
     }
-    this.#server = createServer(answer)
+    this.#server = createServer(probeTimeouts, answer)
+    this.#connections = boundProbes(this.#server)
   }
 
   /** Resolves to the address that was bound. */
@@ -47,7 +51,7 @@ export class HealthListener implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await new Promise((resolve) => {
       this.#server.close(resolve)
-      this.#server.closeAllConnections()
+      this.#connections.destroyAll()
     })
   }
 }

@@ -4,10 +4,10 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { dirname } from 'node:path'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
+import { ConnectionLimits } from '../connection-limits.ts'
 import { ListenError } from '../grpc/listen-error.ts'
 import type { Logger } from '../log/logger.ts'
 import { createBoundedHttp } from './bounded-http.ts'
-import { ConnectionLimits } from './connection-limits.ts'
 import { defaultHttpsLimits, type HttpsLimits } from './https-limits.ts'
 
 /** Where a plain listener listens: an address (no host: every interface), or a socket file of a mode. */

@@ -1,8 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { readPeerChain } from '@mini-spire/sdk/tls'
+import type { ConnectionLimits } from '../connection-limits.ts'
+import { boundProbes, probeTimeouts } from '../probe-connections.ts'
 import type { PrometheusSink } from './prometheus.ts'
 import type { MetricsTls } from './prometheus-tls.ts'
 
@@ -15,16 +17,11 @@ export interface MetricsListenerOptions {
   readonly tls?: MetricsTls
 }
 
-/** As SPIRE's: who sends no request holds no connection for longer. */
-const headersTimeoutMs = 10_000
-/** Who scrapes is one or a few; whoever connects beyond this is turned away. */
-const maxConnections = 256
-
 /** Serves the metrics on every path, as SPIRE does. */
 export class MetricsListener implements AsyncDisposable {
   readonly #options: MetricsListenerOptions
   readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  readonly #connections: ConnectionLimits
 
   constructor(options: MetricsListenerOptions) {
     this.#options = options
@@ -32,13 +29,8 @@ export class MetricsListener implements AsyncDisposable {
     const answer: RequestListener = (_request, response) => {
       response.writeHead(200, { 'content-type': sink.contentType }).end(sink.render())
     }
-    this.#server = tls ? createSecured(tls, answer) : createServer(answer)
-    this.#server.headersTimeout = headersTimeoutMs
-    this.#server.maxConnections = maxConnections
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
+    this.#server = tls ? createSecured(tls, answer) : createServer(probeTimeouts, answer)
+    this.#connections = boundProbes(this.#server)
   }
 
   /** Resolves to the address that was bound. */
@@ -61,13 +53,13 @@ export class MetricsListener implements AsyncDisposable {
     await new Promise((resolve) => {
       this.#server.close(resolve)
       // Node's own list lacks those whose handshake has not ended, and `close` would wait for them.
-      for (const socket of this.#sockets) socket.destroy()
+      this.#connections.destroyAll()
     })
   }
 }
 
 function createSecured({ settings, refresh, verify }: MetricsTls, answer: RequestListener): Server {
-  const server: TlsServer = createTlsServer(settings, answer)
+  const server: TlsServer = createTlsServer({ ...settings, ...probeTimeouts }, answer)
   if (refresh) {
     // Before Node's own listener, which begins the handshake.
     server.prependListener('connection', () => {

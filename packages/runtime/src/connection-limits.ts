@@ -1,13 +1,18 @@
 import type { Socket } from 'node:net'
-import type { HttpsLimits } from './https-limits.ts'
+
+/** How many connections there may be, in total and by one address. */
+export interface ConnectionBounds {
+  readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+}
 
 /** The open connections of a listener: how many there may be, in total and by one address. */
 export class ConnectionLimits {
-  readonly #limits: Pick<HttpsLimits, 'maxConnections' | 'maxConnectionsPerAddress'>
+  readonly #limits: ConnectionBounds
   readonly #sockets = new Set<Socket>()
   readonly #byAddress = new Map<string, number>()
 
-  constructor(limits: Pick<HttpsLimits, 'maxConnections' | 'maxConnectionsPerAddress'>) {
+  constructor(limits: ConnectionBounds) {
     this.#limits = limits
   }
 
