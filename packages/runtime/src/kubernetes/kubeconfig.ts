@@ -3,17 +3,22 @@ import { messageOf } from '@mini-spire/sdk/errors'
 import type { HttpClientCertificate } from '../http/http-client.ts'
 import { listIn, objectIn, stringIn } from '../json-fields.ts'
 import { type ClusterAccess, readConfigured } from './cluster-access.ts'
+import type { ExecCredentials } from './exec-credentials.ts'
 import { KubernetesError } from './kubernetes-error.ts'
 
 /**
  * The cluster of a kubeconfig file's current context. Paths in the file are relative to it.
  *
- * Tokens, token files and client certificates are known; programs that fetch credentials (`exec`, `auth-provider`) are
- * refused.
+ * Tokens, token files, client certificates and programs that fetch either (`exec`) are known; `auth-provider`, which
+ * Kubernetes has given up, is refused.
  *
+ * @param programs runs programs, and keeps what they say
  * @throws {KubernetesError} `ERR_KUBERNETES_CONFIG`
  */
-export async function kubeconfigAccess(path: string): Promise<ClusterAccess> {
+export async function kubeconfigAccess(
+  path: string,
+  programs: Pick<ExecCredentials, 'get'>,
+): Promise<ClusterAccess> {
   const text = await readConfigured(path)
   // Most daemons never read a kubeconfig.
   const { parseYaml } = await import('./yaml.ts')
@@ -29,12 +34,46 @@ export async function kubeconfigAccess(path: string): Promise<ClusterAccess> {
   const user = userName === '' ? {} : named(config, 'users', 'user', userName)
   const file = new ConfigFile(path)
   const authority = await file.pem(cluster, 'certificate-authority')
-  return {
+  const access = {
     server: serverOf(cluster),
     roots: authority === undefined ? undefined : [authority],
     skipsVerification: Reflect.get(cluster, 'insecure-skip-tls-verify') === true,
     clientCertificate: await clientCertificate(file, user),
     authorization: authorizationOf(file, user),
+  }
+  return Object.hasOwn(user, 'exec')
+    ? await withProgram(access, { file, user, authority, programs })
+    : access
+}
+
+/** What a program says stands in for what the kubeconfig says of its user. */
+async function withProgram(
+  access: ClusterAccess,
+  {
+    file,
+    user,
+    authority,
+    programs,
+  }: {
+    readonly file: ConfigFile
+    readonly user: object
+    readonly authority: string | undefined
+    readonly programs: Pick<ExecCredentials, 'get'>
+  },
+): Promise<ClusterAccess> {
+  const cluster = {
+    server: access.server,
+    ...(access.skipsVerification && { 'insecure-skip-tls-verify': true }),
+    ...(authority !== undefined && {
+      'certificate-authority-data': Buffer.from(authority).toString('base64'),
+    }),
+  }
+  const program = { exec: objectIn(user, 'exec'), folder: file.folder, cluster }
+  const { token, clientCertificate: certificate } = await programs.get(program)
+  return {
+    ...access,
+    clientCertificate: certificate ?? access.clientCertificate,
+    authorization: token === '' ? access.authorization : async () => `Bearer ${token}`,
   }
 }
 
@@ -67,11 +106,10 @@ async function clientCertificate(
 }
 
 function authorizationOf(file: ConfigFile, user: object): ClusterAccess['authorization'] {
-  for (const key of ['exec', 'auth-provider']) {
-    if (Object.hasOwn(user, key)) {
-      throw invalid(`${key} in a kubeconfig is not supported: use a token or a client certificate`)
-    }
-  }
+  if (Object.hasOwn(user, 'auth-provider'))
+    throw invalid(
+      'auth-provider in a kubeconfig is not supported: use exec, a token or a client certificate',
+    )
   const [token, tokenFile] = [stringIn(user, 'token'), stringIn(user, 'tokenFile')]
   const [userName, password] = [stringIn(user, 'username'), stringIn(user, 'password')]
   return async () => {
@@ -84,14 +122,14 @@ function authorizationOf(file: ConfigFile, user: object): ClusterAccess['authori
 
 /** Values that a kubeconfig holds itself, as `<key>-data`, or names a file for. */
 class ConfigFile {
-  readonly #folder: string
+  readonly folder: string
 
   constructor(path: string) {
-    this.#folder = dirname(path)
+    this.folder = resolve(dirname(path))
   }
 
   resolve(path: string): string {
-    return resolve(this.#folder, path)
+    return resolve(this.folder, path)
   }
 
   async pem(section: object, key: string): Promise<string | undefined> {

@@ -6,6 +6,7 @@ import { systemClock } from '../clock.ts'
 import { HttpScene, issue, type NamedCertificate } from '../http/http.test-kit.ts'
 import { HttpClient } from '../http/http-client.ts'
 import { inClusterAccess } from './cluster-access.ts'
+import { ExecCredentials } from './exec-credentials.ts'
 import { kubeconfigAccess } from './kubeconfig.ts'
 import { KubernetesClient } from './kubernetes-client.ts'
 
@@ -39,6 +40,7 @@ beforeAll(async () => {
 afterAll(() => scene.close())
 
 const http = new HttpClient({ environment: {}, clock: systemClock })
+const programs = new ExecCredentials({ clock: systemClock, environment: process.env })
 
 function put(name: string, text: string): string {
   const path = join(folder, name)
@@ -73,7 +75,10 @@ function kubeconfig({ cluster, user, rest }: Parts): string {
 
 async function ask(parts: Parts = {}): Promise<unknown> {
   seen.length = 0
-  const client = new KubernetesClient({ http, access: await kubeconfigAccess(kubeconfig(parts)) })
+  const client = new KubernetesClient({
+    http,
+    access: await kubeconfigAccess(kubeconfig(parts), programs),
+  })
   return await client.request({ path: '/api/v1/pods' })
 }
 
@@ -118,7 +123,6 @@ describe('a kubeconfig', () => {
     [{ rest: { users: 5 } }, 'the kubeconfig has no user "u"'],
     [{ cluster: { server: 'localhost' } }, "the cluster's server is no URL: localhost"],
     [{ cluster: { server: 'https://x', 'tls-server-name': 'y' } }, 'tls-server-name'],
-    [{ user: { exec: { command: 'aws' } } }, 'exec in a kubeconfig is not supported'],
     [{ user: { 'auth-provider': {} } }, 'auth-provider in a kubeconfig is not supported'],
     [{ user: { 'client-key': 'k' } }, 'cannot read'],
     [{ user: { 'client-key-data': 'aw==' } }, 'must be set together'],
@@ -132,14 +136,16 @@ describe('a kubeconfig', () => {
   })
 
   it('that is no YAML, or a bomb of aliases, is refused', async () => {
-    await expect(kubeconfigAccess(put('bad', '{"'))).rejects.toThrow('is no YAML')
+    await expect(kubeconfigAccess(put('bad', '{"'), programs)).rejects.toThrow('is no YAML')
     const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]']
     for (const name of ['b', 'c', 'd', 'e', 'f', 'g', 'h']) {
       const previous = String.fromCharCode(name.charCodeAt(0) - 1)
       bomb.push(`${name}: &${name} [${`*${previous},`.repeat(9)}]`)
     }
-    await expect(kubeconfigAccess(put('bomb', bomb.join('\n')))).rejects.toThrow('is no YAML')
-    await expect(kubeconfigAccess('/missing')).rejects.toThrow('cannot read /missing')
+    await expect(kubeconfigAccess(put('bomb', bomb.join('\n')), programs)).rejects.toThrow(
+      'is no YAML',
+    )
+    await expect(kubeconfigAccess('/missing', programs)).rejects.toThrow('cannot read /missing')
   })
 })
 
@@ -165,7 +171,7 @@ describe('a cluster', () => {
   })
 
   it('is asked with bodies in JSON', async () => {
-    const access = await kubeconfigAccess(kubeconfig({}))
+    const access = await kubeconfigAccess(kubeconfig({}), programs)
     const client = new KubernetesClient({ http, access })
     seen.length = 0
     await client.request({ path: '/x', method: 'POST', body: { a: 1 } })

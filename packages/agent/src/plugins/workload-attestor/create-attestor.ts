@@ -4,6 +4,7 @@ import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { objectIn, stringMap } from '@mini-spire/runtime/json-fields'
 import { inClusterAccess } from '@mini-spire/runtime/kubernetes/cluster-access'
+import { ExecCredentials } from '@mini-spire/runtime/kubernetes/exec-credentials'
 import { kubeconfigAccess } from '@mini-spire/runtime/kubernetes/kubeconfig'
 import { KubernetesClient } from '@mini-spire/runtime/kubernetes/kubernetes-client'
 import type { Logger } from '@mini-spire/runtime/log/logger'
@@ -97,6 +98,7 @@ async function createK8s(
   surroundings: AttestorSurroundings,
 ): Promise<WorkloadAttestor> {
   const { clock, http, log, environment } = surroundings
+  const programs = new ExecCredentials({ clock, environment })
   const config = readK8sConfig(data, environment)
   const { kubelet, readsNamespaceLabels, attestor } = config
   const opened = kubelet && (await Kubelet.open({ ...kubelet, http, clock }))
@@ -110,8 +112,10 @@ async function createK8s(
   return new K8sAttestor({
     ...attestor,
     fetchPods: opened && (() => opened.fetchPods()),
-    fetchNamespaceLabels: readsNamespaceLabels ? namespaceLabels(surroundings) : undefined,
-    openCluster: () => openCluster(surroundings),
+    fetchNamespaceLabels: readsNamespaceLabels
+      ? namespaceLabels(surroundings, programs)
+      : undefined,
+    openCluster: () => openCluster(surroundings, programs),
     procPath: procPath(surroundings),
     clock,
     log,
@@ -121,9 +125,10 @@ async function createK8s(
 /** Asks the API server for a namespace. */
 function namespaceLabels(
   surroundings: AttestorSurroundings,
+  programs: ExecCredentials,
 ): NonNullable<K8sAttestorOptions['fetchNamespaceLabels']> {
   return async (namespace, signal) => {
-    const client = await openCluster(surroundings)
+    const client = await openCluster(surroundings, programs)
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`
     return stringMap(
       objectIn(objectIn(await client.request({ path, signal }), 'metadata'), 'labels'),
@@ -132,10 +137,13 @@ function namespaceLabels(
 }
 
 /** The cluster's API server; it is looked for when the first workload needs it. */
-async function openCluster({ http, environment }: AttestorSurroundings): Promise<KubernetesClient> {
+async function openCluster(
+  { http, environment }: AttestorSurroundings,
+  programs: ExecCredentials,
+): Promise<KubernetesClient> {
   const { KUBECONFIG } = environment
   const access = KUBECONFIG
-    ? await kubeconfigAccess(KUBECONFIG)
+    ? await kubeconfigAccess(KUBECONFIG, programs)
     : await inClusterAccess(environment)
   return new KubernetesClient({ http, access })
 }

@@ -93,7 +93,8 @@ async function createK8sPsat(
 ): Promise<NodeAttestor> {
   const { trustDomain, clock, environment } = surroundings
   const http = new HttpClient({ environment, clock })
-  return new K8sPsatAttestor({ ...readK8sPsatConfig(data, { http, environment }), trustDomain })
+  const options = readK8sPsatConfig(data, { http, clock, environment })
+  return new K8sPsatAttestor({ ...options, trustDomain })
 }
 
 async function createSshPop(

@@ -1,7 +1,9 @@
+import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { inClusterAccess } from '@mini-spire/runtime/kubernetes/cluster-access'
+import { ExecCredentials } from '@mini-spire/runtime/kubernetes/exec-credentials'
 import { kubeconfigAccess } from '@mini-spire/runtime/kubernetes/kubeconfig'
 import { KubernetesClient } from '@mini-spire/runtime/kubernetes/kubernetes-client'
 import { misconfigured } from '../attestor-errors.ts'
@@ -27,6 +29,7 @@ const defaultAudience: readonly string[] = ['spire-server']
 /** What reaches a cluster. */
 export interface PsatSurroundings {
   readonly http: HttpClient
+  readonly clock: Clock
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
@@ -37,8 +40,9 @@ export interface PsatSurroundings {
  */
 export function readK8sPsatConfig(
   data: Node | undefined,
-  { http, environment }: PsatSurroundings,
+  { http, clock, environment }: PsatSurroundings,
 ): Pick<K8sPsatOptions, 'clusters'> {
+  const programs = new ExecCredentials({ clock, environment })
   const clusters = new Map<string, PsatCluster>()
   for (const [name, keys] of decodeSection(schema, data).clusters) {
     if (keys.service_account_allow_list.length === 0) {
@@ -54,7 +58,7 @@ export function readK8sPsatConfig(
       usesPodUid: keys.use_pod_uid_for_agent_id,
       connect: async () => {
         const access =
-          file === '' ? await inClusterAccess(environment) : await kubeconfigAccess(file)
+          file === '' ? await inClusterAccess(environment) : await kubeconfigAccess(file, programs)
         return new KubernetesClient({ http, access })
       },
     })

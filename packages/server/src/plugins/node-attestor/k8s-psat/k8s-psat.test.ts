@@ -296,7 +296,7 @@ describe('k8s_psat', () => {
 describe('the configuration of k8s_psat', () => {
   const http = new HttpClient({ environment: {}, clock: systemClock })
   const read = (text: string): ReadonlyMap<string, PsatCluster> =>
-    readK8sPsatConfig(parseConfig(text), { http, environment: {} }).clusters
+    readK8sPsatConfig(parseConfig(text), { http, clock: systemClock, environment: {} }).clusters
 
   it('has SPIRE’s defaults, and may be empty', () => {
     expect(read('').size).toBe(0)
