@@ -1,5 +1,6 @@
 import { createHash, createPublicKey } from 'node:crypto'
 import type { ClientOf } from '@mini-spire/runtime/grpc/client'
+import { p1363FromDer } from '@mini-spire/runtime/key-manager/ecdsa-signature'
 import {
   type KeyManager,
   type KeyType,
@@ -18,7 +19,6 @@ import {
 } from '@mini-spire/runtime/proto/spire/plugin/server/keymanager/v1/keymanager'
 import { signerTypeOf } from '@mini-spire/runtime/x509/signer'
 import { isSpiffeError } from '@mini-spire/sdk/errors'
-import { p1363FromDer } from './ecdsa-signature.ts'
 
 /** The service that a plugin needs to have to be a key manager. */
 export const keyManagerService = 'spire.plugin.server.keymanager.v1.KeyManager'
