@@ -7,23 +7,26 @@ import { DerCursor, derTag } from '@mini-spire/sdk/x509'
  * @returns undefined when it is no such signature
  */
 export function p1363FromDer(signature: Uint8Array, bytes: number): Buffer | undefined {
+  const sides = Buffer.alloc(2 * bytes)
   try {
     const outer = DerCursor.over(signature)
     const numbers = outer.enter(derTag.sequence)
     outer.finish()
-    const sides = [0, 1].map(() =>
-      fixedLength(numbers.content(numbers.take(derTag.integer)), bytes),
-    )
+    const r = numbers.content(numbers.take(derTag.integer))
+    const s = numbers.content(numbers.take(derTag.integer))
     numbers.finish()
-    const [r, s] = sides
-    return r && s && Buffer.concat([r, s])
+    const areThere = writeAtEnd(sides.subarray(0, bytes), r) && writeAtEnd(sides.subarray(bytes), s)
+    return areThere ? sides : undefined
   } catch {
     return undefined
   }
 }
 
-function fixedLength(number: Buffer, bytes: number): Buffer | undefined {
-  const magnitude = number[0] === 0 ? number.subarray(1) : number
-  if (magnitude.length > bytes) return undefined
-  return Buffer.concat([Buffer.alloc(bytes - magnitude.length), magnitude])
+/** Writes a number without its leading zero; false: it is too long. */
+function writeAtEnd(into: Buffer, number: Buffer): boolean {
+  const from = number[0] === 0 ? 1 : 0
+  const at = into.length - (number.length - from)
+  if (at < 0) return false
+  number.copy(into, at, from)
+  return true
 }

@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPair, type KeyObject, sign } from 'node:crypto'
 import { promisify } from 'node:util'
+import { p1363FromDer } from './ecdsa-signature.ts'
 import type { KeyType, SigningKey, SignOptions } from './key-manager.ts'
 import { KeyManagerError } from './key-manager-error.ts'
 
@@ -32,7 +33,8 @@ export class LocalKey implements SigningKey {
     this.#privateKey = privateKey
     this.publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
     if (type !== 'rsa-4096')
-      this.signSync = (data, options) => sign(options.hash, data, this.#input(options))
+      this.signSync = (data, options) =>
+        this.#encoded(sign(options.hash, data, this.#usable()), options)
   }
 
   /** Signs on the thread pool: the event loop goes on meanwhile. */
@@ -41,7 +43,7 @@ export class LocalKey implements SigningKey {
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#inPool++
     try {
-      return await signInPool(options.hash, data, this.#input(options))
+      return this.#encoded(await signInPool(options.hash, data, this.#usable()), options)
     } finally {
       // Whoever waits takes over the place.
       const next = this.#waiting.shift()
@@ -64,8 +66,11 @@ export class LocalKey implements SigningKey {
     this.#isRetired = true
   }
 
-  #input(options: SignOptions): { key: KeyObject; dsaEncoding: 'der' | 'ieee-p1363' } {
-    return { key: this.#usable(), dsaEncoding: options.encoding ?? 'der' }
+  /** Here and not by an option of Node's: with any option Node 24 tries the key as all it may be, which costs more than the signature. */
+  #encoded(signature: Buffer, { encoding }: SignOptions): Uint8Array {
+    const bytes = numberBytes[this.type]
+    if (encoding !== 'ieee-p1363' || bytes === undefined) return signature
+    return p1363FromDer(signature, bytes) ?? malformed(this.id)
   }
 
   #usable(): KeyObject {
@@ -73,6 +78,13 @@ export class LocalKey implements SigningKey {
       throw new KeyManagerError('ERR_KEY_REPLACED', `key "${this.id}" has been replaced`)
     return this.#privateKey
   }
+}
+
+/** Length of each of the two numbers of an ECDSA signature. */
+const numberBytes: Readonly<Partial<Record<KeyType, number>>> = { 'ec-p256': 32, 'ec-p384': 48 }
+
+function malformed(id: string): never {
+  throw new Error(`key "${id}" made a signature that is none`)
 }
 
 /** Makes a private key of a type, off the event loop: RSA takes a tenth of a second and more. */
