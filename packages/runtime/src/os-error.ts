@@ -20,6 +20,7 @@ const texts: Readonly<Record<string, string>> = {
   EPERM: 'operation not permitted',
   EPIPE: 'broken pipe',
   EROFS: 'read-only file system',
+  ESRCH: 'no such process',
   ETIMEDOUT: 'connection timed out',
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { osErrorText } from '@mini-spire/runtime/os-error'
 
 /** One line of `/proc/<pid>/cgroup`: the group of a process in one hierarchy. */
 export interface Cgroup {
@@ -11,10 +12,24 @@ export interface Cgroup {
  * The control groups of a process, as the kernel says: a process cannot write its own line, only be moved.
  *
  * @param processFolder `/proc/<pid>`
- * @throws {Error} of the file system, or `invalid cgroup entry, …`
+ * @throws {Error} as {@link readProcFile}, or `invalid cgroup entry, …`
  */
 export function readCgroups(processFolder: string): readonly Cgroup[] {
-  return linesOf(readFileSync(`${processFolder}/cgroup`, 'utf8')).map(parseCgroup)
+  return linesOf(readProcFile(`${processFolder}/cgroup`)).map(parseCgroup)
+}
+
+/**
+ * Reads a file of the proc file system.
+ *
+ * @throws {Error} in Go's words, with the system's code
+ */
+export function readProcFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw Object.assign(new Error(osErrorText('open', path, cause), { cause }), { code })
+  }
 }
 
 function parseCgroup(line: string): Cgroup {

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { linesOf } from './cgroups.ts'
+import { linesOf, readProcFile } from './cgroups.ts'
 
 /** One file system that a process sees mounted. */
 export interface Mount {
@@ -22,10 +21,10 @@ export function cgroupRoots(mounts: readonly Mount[]): readonly string[] {
  * Fields are divided by single spaces (proc(5)), so that an empty mount source stays a field.
  *
  * @param processFolder `/proc/<pid>`
- * @throws {Error} of the file system, or for a line that is none of mountinfo's
+ * @throws {Error} as {@link readProcFile}, or for a line that is none of mountinfo's
  */
 export function readMounts(processFolder: string): readonly Mount[] {
-  return linesOf(readFileSync(`${processFolder}/mountinfo`, 'utf8'))
+  return linesOf(readProcFile(`${processFolder}/mountinfo`))
     .filter((line) => line !== '')
     .map(parseMount)
 }

@@ -56,6 +56,8 @@ describe('slurm', () => {
       }),
     )
     const attestor = new SlurmAttestor({ procPath: proc.path })
-    expect(() => attestor.attest({ pid: 8, uid: 1, gid: 1 })).toThrow('unable to obtain cgroups: ')
+    expect(() => attestor.attest({ pid: 8, uid: 1, gid: 1 })).toThrow(
+      `unable to obtain cgroups: open ${proc.path}/8/cgroup: no such file or directory`,
+    )
   })
 })

@@ -67,8 +67,17 @@ describe('unix', () => {
     expect(() => attestor().attest({ ...process7, pid: 8 })).toThrow(
       expect.objectContaining({
         code: 'ERR_WORKLOAD_UNREADABLE',
-        message: expect.stringContaining('workloadattestor(unix): failed to get process: ENOENT'),
+        message: expect.stringContaining(
+          'workloadattestor(unix): failed to get process: process does not exist',
+        ),
       }),
+    )
+  })
+
+  it('refuses a program that cannot be looked at', () => {
+    const sut = attestor({ discoversPath: true, sizeLimitBytes: -1 })
+    expect(() => sut.attest(process7)).toThrow(
+      `workloadattestor(unix): path lookup: readlink ${folder}/7/exe: no such file or directory`,
     )
   })
 

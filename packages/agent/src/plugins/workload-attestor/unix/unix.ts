@@ -1,5 +1,6 @@
 import { readlinkSync } from 'node:fs'
 import type { Clock } from '@mini-spire/runtime/clock'
+import { osErrorText } from '@mini-spire/runtime/os-error'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Selector } from '../../../model/selector.ts'
 import type { WorkloadAttestor, WorkloadProcess } from '../workload-attestor.ts'
@@ -79,7 +80,7 @@ function readStatus(path: string): ProcessStatus {
   try {
     return readProcessStatus(path)
   } catch (error) {
-    throw unreadable(`failed to get process: ${messageOf(error)}`, error)
+    throw unreadable(`failed to get process: ${whyUnreadable(path, error)}`, error)
   }
 }
 
@@ -87,8 +88,14 @@ function readPath(path: string): string {
   try {
     return readlinkSync(path)
   } catch (error) {
-    throw unreadable(`path lookup: ${messageOf(error)}`, error)
+    throw unreadable(`path lookup: ${osErrorText('readlink', path, error)}`, error)
   }
+}
+
+function whyUnreadable(path: string, error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT' || code === 'ESRCH') return 'process does not exist'
+  return code === undefined ? messageOf(error) : osErrorText('open', path, error)
 }
 
 function unreadable(message: string, cause: unknown): WorkloadAttestorError {
