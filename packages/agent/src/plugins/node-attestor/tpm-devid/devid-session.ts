@@ -159,7 +159,7 @@ async function loadDevId(
   const template =
     area.type === tpmAlgorithm.rsa ? storageRootTemplate.rsa : storageRootTemplate.ecc
   return await naming('cannot load DevID key on TPM', () =>
-    underStorageRoot(tpm, passwords, template, (root) =>
+    underStorageRoot(tpm, { passwords, template, failure: 'tpm2.CreatePrimaryEx failed' }, (root) =>
       naming('tpm2.Load failed', () => tpm.load(root, devId, passwords.devIdKey)),
     ),
   )
@@ -170,22 +170,38 @@ async function makeAttestationKey(
   passwords: TpmPasswords,
 ): Promise<{ readonly key: LoadedKey; readonly publicArea: Uint8Array }> {
   const password = randomBytes(passwordBytes)
-  return await underStorageRoot(tpm, passwords, storageRootTemplate.rsa, async (root) => {
-    const blobs = await naming('cannot create attestation key', () =>
+  const creating = 'cannot create attestation key'
+  const options = {
+    passwords,
+    template: storageRootTemplate.rsa,
+    failure: `${creating}: failed to create SRK`,
+  }
+  return await underStorageRoot(tpm, options, async (root) => {
+    const blobs = await naming(`${creating}: failed to create AK`, () =>
       tpm.create(root, password, attestationTemplate),
     )
-    const key = await naming('cannot load attestation key', () => tpm.load(root, blobs, password))
+    const key = await naming('cannot load attestation key: tpm2.Load failed', () =>
+      tpm.load(root, blobs, password),
+    )
     return { key, publicArea: blobs.publicArea }
   })
 }
 
 async function underStorageRoot<T>(
   tpm: Tpm,
-  passwords: TpmPasswords,
-  template: Uint8Array,
+  {
+    passwords,
+    template,
+    failure,
+  }: {
+    readonly passwords: TpmPasswords
+    readonly template: Uint8Array
+    /** What is said when it cannot be made. */
+    readonly failure: string
+  },
   work: (root: LoadedKey) => Promise<T>,
 ): Promise<T> {
-  const root = await naming('tpm2.CreatePrimaryEx failed', () =>
+  const root = await naming(failure, () =>
     tpm.createPrimary(
       hierarchy.owner,
       { hierarchy: passwords.ownerHierarchy, key: randomBytes(passwordBytes) },

@@ -227,6 +227,34 @@ describe('tpm_devid', () => {
     )
   })
 
+  it.each([
+    [0, 'cannot load DevID key on TPM: tpm2.CreatePrimaryEx failed'],
+    [1, 'cannot load DevID key on TPM: tpm2.Load failed'],
+    [2, 'cannot create attestation key: failed to create SRK'],
+    [3, 'cannot create attestation key: failed to create AK'],
+    [4, 'cannot load attestation key: tpm2.Load failed'],
+    [5, 'cannot create endorsement key'],
+  ])('says which key the TPM has no room for: number %i', async (place, what) => {
+    const flush = 0x165
+    // A handle, the length of the parameters, and in them two things of no length.
+    const made = Buffer.concat([uint32(0x80000000), uint32(4), uint16(0), uint16(0)])
+    let asked = 0
+    const path = await answering((socket, command) => {
+      if (command.readUInt32BE(6) === flush) socket.end(response(0))
+      else if (asked++ === place) socket.end(response(0x902))
+      else {
+        const create = 0x153
+        const body = command.readUInt32BE(6) === create ? made.subarray(4) : made
+        socket.end(Buffer.concat([uint16(0x8002), uint32(10 + body.length), uint32(0), body]))
+      }
+    })
+    await expect(begin(path)).rejects.toThrow(
+      refusal(
+        `unable to start a new TPM session: ${what}: response code 0x902: out of memory for object contexts`,
+      ),
+    )
+  })
+
   it('tries again while the TPM is busy, ten times', async () => {
     let asked = 0
     const pauses: number[] = []
