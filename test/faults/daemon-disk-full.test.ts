@@ -1,70 +1,16 @@
-import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { createClient, openUnixChannel } from '@mini-spire/runtime/grpc/client'
 import { EntryService } from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
 import { expect, it } from 'vitest'
 import { entryOf } from '../integration/server-scene.ts'
 import { ServerDeployment } from '../kit/deployment.ts'
-import { missingPeer } from '../kit/peers.ts'
 import { Scene } from '../kit/processes.ts'
+import { SmallDisk } from '../kit/small-disk.ts'
 
 const parent = 'spiffe://example.org/parent'
-const diskSize = '24m'
 const rounds = 2
 /** gRPC's OK, and Internal, as which SPIRE reports a store that fails. */
 const ok = 0
 const internal = 13
-
-/** A small disk where the server will keep its data, and something that fills it. */
-class SmallDisk implements Disposable {
-  readonly #folder: string
-  readonly #ballast: string
-
-  private constructor(folder: string) {
-    this.#folder = folder
-    this.#ballast = `${folder}/ballast`
-  }
-
-  /** Undefined, aloud, where nothing may be mounted. */
-  static mount(folder: string): SmallDisk | undefined {
-    try {
-      const args = ['-t', 'tmpfs', '-o', `size=${diskSize},mode=0700`, 'tmpfs', folder]
-      execFileSync('mount', args, { stdio: 'pipe' })
-      return new SmallDisk(folder)
-    } catch {
-      missingPeer('a small disk', 'run the tests as root, where a tmpfs may be mounted')
-      return undefined
-    }
-  }
-
-  /** Takes every byte that is left. */
-  fill(): void {
-    const file = openSync(this.#ballast, 'w')
-    try {
-      for (const chunk of [Buffer.alloc(1 << 20), Buffer.alloc(4096), Buffer.alloc(1)])
-        while (write(file, chunk));
-    } finally {
-      closeSync(file)
-    }
-  }
-
-  free(): void {
-    rmSync(this.#ballast)
-  }
-
-  [Symbol.dispose](): void {
-    execFileSync('umount', ['--lazy', this.#folder])
-  }
-}
-
-/** False: no space for (all of) it. */
-function write(file: number, chunk: Buffer): boolean {
-  try {
-    return writeSync(file, chunk) === chunk.length
-  } catch {
-    return false
-  }
-}
 
 /** Creates entries until one is refused; returns the IDs of those that were not, and the refusal. */
 async function createUntilRefused(
@@ -116,7 +62,7 @@ function expectReadsAndSigning(server: ServerDeployment, acknowledged: readonly 
 
 it('a server whose disk is full says so, serves and signs on, and writes again when there is space', async (context) => {
   await using scene = new Scene()
-  using disk = SmallDisk.mount(scene.makeFolder('server'))
+  using disk = SmallDisk.mount(scene.makeFolder('server'), '24m')
   if (!disk) return context.skip()
   const server = await ServerDeployment.start(scene)
   const acknowledged: string[] = [...(await createUntilRefused(server, 'before', 100)).ids]
