@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest'
-import { TestCa } from '../testing/index.ts'
-import type { Certificate } from './certificate.ts'
-import { verifyChain } from './verify-chain.ts'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { describe, expect, it, vi } from 'vitest'
+import { makeTestCertificate, TestCa, testName } from '../testing/index.ts'
+import { Certificate, parseCertificate } from './certificate.ts'
+import { chainLimits, verifyChain } from './verify-chain.ts'
 
 const now = new Date('2026-03-01T12:00:00Z')
 const ca = TestCa.create('example.org', { now: () => now })
@@ -33,5 +34,39 @@ describe('a chain', () => {
         cause: code('ERR_SIGNATURE_REFUSED'),
       }),
     )
+  })
+
+  it('of authorities that all sign each other costs a bounded number of signature checks [gate 9]', () => {
+    const name = testName('round')
+    const keys = Array.from({ length: 4 }, () => {
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    })
+    const signed = (key: (typeof keys)[number], signer: (typeof keys)[number]): Certificate =>
+      parseCertificate(
+        makeTestCertificate(
+          { name, privateKey: signer },
+          {
+            publicKey: createPublicKey(key),
+            notBefore: new Date(0),
+            notAfter: new Date(1e13),
+            commonName: 'round',
+            isCa: true,
+            keyUsage: ['keyCertSign'],
+          },
+        ),
+      )
+    const round = keys.flatMap((key) =>
+      keys.filter((signer) => signer !== key).map((signer) => signed(key, signer)),
+    )
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const leaf = signed(privateKey, keys[0] ?? privateKey)
+    const checks = vi.spyOn(Certificate.prototype, 'publicKey', 'get')
+    try {
+      expect(() => verify([leaf, ...round])).toThrow(code('ERR_CERTIFICATE_UNTRUSTED'))
+      expect(checks.mock.calls.length).toBeGreaterThan(20)
+      expect(checks.mock.calls.length).toBeLessThanOrEqual(chainLimits.maxSignatureChecks)
+    } finally {
+      checks.mockRestore()
+    }
   })
 })

@@ -247,6 +247,13 @@ describe('a renewed certificate', () => {
     expect(await ask(sync, member(agentPath, '2'))).toMatchObject({ as: 'agent' })
   })
 
+  it('waits for itself: no other certificate is taken for it, or makes it current [gate 14]', async () => {
+    await put(putNode(renewed))
+    for (const serial of ['3', '', '02'])
+      expect(await refusalOf(sync, member(agentPath, serial))).toBe(3)
+    expect(registry.nodes.find(String(renewed.spiffeId))).toEqual(renewed)
+  })
+
   it('is activated once by many first calls at the same time', async () => {
     await put(putNode(renewed))
     const before = store.position().revision
