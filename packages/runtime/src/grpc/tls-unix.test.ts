@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { silentLogger } from '../log/logger.ts'
@@ -124,9 +123,11 @@ describe('TLS on a Unix socket', () => {
     const { check } = await start({ maxHandshakesPerAddress: 1, maxConnectionsPerAddress: 1 })
     const idle = connect({ path })
     await new Promise<void>((resolve) => idle.once('connect', resolve))
-    const second = connectTls({ path, rejectUnauthorized: false })
+    const second = connect({ path })
     second.on('error', () => {})
+    second.resume()
     await new Promise((resolve) => second.once('close', resolve))
+    expect(idle.destroyed).toBe(false)
     const ended = new Promise((resolve) => idle.once('close', resolve))
     idle.destroy()
     await ended

@@ -322,6 +322,8 @@ describe('what the listener does not put up with', () => {
     const { port } = await start({ limits: { maxHandshakesPerAddress: 2 } })
     const idle = [await connected(port), await connected(port)]
     await closed(connectTcp({ host: '127.0.0.1', port }))
+    // At once: those that were there before would have been cut off earlier for their silence.
+    expect(idle.map((socket) => socket.destroyed)).toEqual([false, false])
     for (const socket of idle) socket.destroy()
   })
 
@@ -357,6 +359,18 @@ describe('what the listener does not put up with', () => {
     first.close()
     await expect.poll(() => host.connectionCount).toBe(2)
     await open().check(request)
+  })
+
+  it('a certificate that is refused costs its address more than its handshake [gate 9]', async () => {
+    const limits = { handshakesPerSecondPerAddress: 0.2 }
+    const good = await start({ limits, clock: new FakeClock() })
+    await good.open().check(request)
+    await good.open().check(request)
+    const bad = await start({ limits, clock: new FakeClock() })
+    const svid = await foreign.issue(agentId)
+    await failure(bad.open({ svid: () => svid }).check(request))
+    expect((await failure(bad.open().check(request))).kind).toBe('unavailable')
+    expect(bad.peers).toEqual([])
   })
 
   it('connections that come faster than the rate', async () => {
