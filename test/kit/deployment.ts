@@ -72,15 +72,18 @@ export class ServerDeployment {
   }
 
   /** Starts the server (again), perhaps as another program, and waits until both of its listeners are up. */
-  async restart(chosen?: Program, timeoutMs?: number): Promise<void> {
+  async restart(chosen?: Program): Promise<void> {
+    const daemon = this.launch(chosen)
+    await daemon.waitFor('Starting Server APIs', { times: 2 })
+    await untilHealthy(this.#cli, this.socket, daemon)
+  }
+
+  /** Starts the server (again), and waits for nothing. */
+  launch(chosen?: Program): Daemon {
     const program = chosen ?? this.#options.program ?? ours.server
     const options = this.#options.env ? { env: this.#options.env } : {}
     this.#daemon = this.scene.start(program, ['run', '-config', this.config], options)
-    await this.#daemon.waitFor('Starting Server APIs', {
-      times: 2,
-      ...(timeoutMs !== undefined && { timeoutMs }),
-    })
-    await untilHealthy(this.#cli, this.socket, this.#daemon)
+    return this.#daemon
   }
 
   /** Runs a command against this server's socket. */
