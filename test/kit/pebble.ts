@@ -8,6 +8,7 @@ import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { startLocalDns } from './local-dns.ts'
 import { peerFolder } from './peers.ts'
 import { freePort, type Scene } from './processes.ts'
+import { untilListening } from './until-listening.ts'
 
 const run = promisify(execFile)
 const version = 'v2.8.0'
@@ -44,6 +45,8 @@ export async function startPebble(scene: Scene, tlsPort: number): Promise<Pebble
     { env: { ...process.env, PEBBLE_VA_NOSLEEP: '1' } },
   )
   await daemon.waitFor('ACME directory available')
+  await untilListening(managementPort)
+  await untilListening(apiPort)
   const http = new HttpClient({ environment: {}, clock: systemClock })
   const url = `https://localhost:${managementPort}/roots/0`
   const { body } = await http.request({ url, roots: [apiRoot] })
