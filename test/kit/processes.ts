@@ -204,13 +204,23 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** A TCP port of the loopback address that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
+/** Below the ports that systems give to connections: one of those could be taken by a connection before a daemon listens there. */
+const listeningPorts = { first: 10_000, last: 31_999 }
+/** Test processes that run at the same time begin at different places. */
+let nextPort = listeningPorts.first + ((process.pid * 487) % 22_000)
+
+/** A TCP port of the loopback address that was free a moment ago, and that this process did not give out lately. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = nextPort
+    nextPort = port === listeningPorts.last ? listeningPorts.first : port + 1
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer().once('error', () => resolve(false))
+    probe.listen(port, () => probe.close(() => resolve(true)))
   })
 }
