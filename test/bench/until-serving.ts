@@ -1,9 +1,9 @@
-import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   HealthService,
   HealthCheckResponse_ServingStatus as Status,
 } from '@mini-spire/runtime/proto/grpc/health/v1/health'
+import { isListening } from '../kit/until-listening.ts'
 import { WireClient } from './grpc-wire.ts'
 
 const pauseMs = 5
@@ -18,7 +18,7 @@ export async function untilServing(socket: string, timeoutMs: number): Promise<v
 }
 
 async function isServing(path: string): Promise<boolean> {
-  if (!(await isThere(path))) return false
+  if (!(await isListening({ path }))) return false
   const client = WireClient.unix(path)
   try {
     const { status } = await client.unary(HealthService.check, { service: '' })
@@ -28,14 +28,4 @@ async function isServing(path: string): Promise<boolean> {
   } finally {
     client.close()
   }
-}
-
-function isThere(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path, () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

@@ -1,9 +1,9 @@
-import { readdirSync } from 'node:fs'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
+import { descriptorsOf } from '../kit/process-use.ts'
 import { type Daemon, Scene } from '../kit/processes.ts'
 
 const rounds = 250
@@ -68,10 +68,6 @@ async function babbleAndLeave(socket: Socket, random: () => number): Promise<voi
   await turns(Math.floor(random() * 20))
   socket.destroy()
   await closed
-}
-
-function descriptorsOf({ process }: Daemon): number {
-  return readdirSync(`/proc/${process.pid}/fd`).length
 }
 
 async function expectUnharmed(daemon: Daemon, before: number): Promise<void> {

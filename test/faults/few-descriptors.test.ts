@@ -1,17 +1,13 @@
-import { readdirSync } from 'node:fs'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { ServerDeployment } from '../kit/deployment.ts'
 import { hasProgram, missingPeer } from '../kit/peers.ts'
-import { type Daemon, freePort, ours, type Program, Scene } from '../kit/processes.ts'
+import { descriptorsOf } from '../kit/process-use.ts'
+import { freePort, ours, type Program, Scene } from '../kit/processes.ts'
 
 const openFiles = 1024
 const atOnce = 20
-
-function descriptorsOf({ process }: Daemon): number {
-  return readdirSync(`/proc/${process.pid}/fd`).length
-}
 
 /** Our server, which may open few files. */
 const confined: Program = {

@@ -1,7 +1,8 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { expect, it } from 'vitest'
+import { descriptorsOf } from '../kit/process-use.ts'
 import { freePort, ours, Scene } from '../kit/processes.ts'
 
 const path = '/.well-known/openid-configuration'
@@ -54,7 +55,7 @@ it('an OIDC provider that is flooded with connections that say nothing, or littl
     sockets.push(await opened(port, heads[count % heads.length] ?? ''))
   }
   expect(await statusOf(port)).toBeUndefined()
-  const descriptors = readdirSync(`/proc/${provider.process.pid}/fd`).length
+  const descriptors = descriptorsOf(provider)
   expect(descriptors).toBeLessThan(1_024 + 64)
   await Promise.all(sockets.map(closed))
   expect(await statusOf(port)).toBe(200)

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
+import { descriptorsOf, residentMb } from '../kit/process-use.ts'
 import { type Daemon, Scene } from '../kit/processes.ts'
 
 const getBundle = '/spire.api.server.bundle.v1.Bundle/GetBundle'
@@ -56,15 +56,6 @@ class StalledReader {
     this.#session.destroy()
     this.#socket.destroy()
   }
-}
-
-function residentMb({ process }: Daemon): number {
-  const status = readFileSync(`/proc/${process.pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
-}
-
-function descriptorsOf({ process }: Daemon): number {
-  return readdirSync(`/proc/${process.pid}/fd`).length
 }
 
 /** Stalls as many calls as one address may have and more, and expects others to be served meanwhile, and all of it to go again. */

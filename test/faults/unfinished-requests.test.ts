@@ -1,9 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
+import { residentMb } from '../kit/process-use.ts'
 import { type Daemon, Scene } from '../kit/processes.ts'
 
 const largestMessage = 4 * 1024 * 1024
@@ -57,11 +58,6 @@ class UnfinishedWriter {
     this.#session.destroy()
     this.#socket.destroy()
   }
-}
-
-function residentMb({ process }: Daemon): number {
-  const status = readFileSync(`/proc/${process.pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
 }
 
 /** Has every one of the peers send what it can, and expects no more to be kept of it than the bound, while others are served. */

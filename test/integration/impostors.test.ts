@@ -4,7 +4,7 @@ import { finishProgram, type Program } from '../kit/processes.ts'
 import { root } from '../kit/repository.ts'
 import { ServedWorkload } from '../kit/served-workload.ts'
 
-const script = `${root}/test/kit/impostor.py`
+const script = `${root}/test/interop/python/impostor.py`
 const isRoot = process.getuid?.() === 0
 
 let served: ServedWorkload

@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, realpathSync } from 'node:fs'
+import { copyFileSync, realpathSync } from 'node:fs'
 import { BrokerClient, type WorkloadReference } from '@mini-spire/sdk/broker'
 import { SpiffeId, TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { authorizeId, authorizeMemberOf } from '@mini-spire/sdk/tls'
@@ -6,6 +6,7 @@ import { X509Source } from '@mini-spire/sdk/workload-api'
 import { verifyX509Svid } from '@mini-spire/sdk/x509-svid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AgentDeployment, ServerDeployment } from '../kit/deployment.ts'
+import { descriptorsOf } from '../kit/process-use.ts'
 import { type Daemon, freePort, Scene } from '../kit/processes.ts'
 
 const domain = TrustDomain.parse('example.org')
@@ -146,7 +147,7 @@ describe('a broker in TypeScript', () => {
     const { workload } = startWorkload('followed')
     using client = open()
     await client.fetchX509(workload)
-    const openFiles = (): number => readdirSync(`/proc/${agent.daemon.process.pid}/fd`).length
+    const openFiles = (): number => descriptorsOf(agent.daemon)
     const before = openFiles()
     const watches = Array.from({ length: 300 }, () => client.watchX509(workload))
     await Promise.all(watches.map((watching) => watching.next()))

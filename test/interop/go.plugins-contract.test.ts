@@ -1,21 +1,13 @@
-import { systemClock } from '@mini-spire/runtime/clock'
-import { silentLogger } from '@mini-spire/runtime/log/logger'
-import { PluginLoader, type PluginSource } from '@mini-spire/runtime/plugin-host/plugin-loader'
+import type { PluginSource } from '@mini-spire/runtime/plugin-host/plugin-loader'
 import { credentialComposerContract } from '@mini-spire/server/plugins/credential-composer/credential-composer.contract'
 import { externalTypes } from '@mini-spire/server/plugins/external/plugin-types'
 import { upstreamAuthorityContract } from '@mini-spire/server/plugins/upstream-authority/upstream-authority.contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { goPlugins, isGoMissing } from '../kit/peers.ts'
+import { openPluginLoader } from '../kit/plugin-loader.ts'
 
 let command = ''
-const loader = new PluginLoader({
-  trustDomain: 'example.org',
-  hostServices: [],
-  environment: {},
-  clock: systemClock,
-  log: silentLogger,
-  chance: () => 0,
-})
+const loader = openPluginLoader()
 const tools = { describe, it, expect }
 
 /** A plugin of SPIRE's SDK, anew each time. */

@@ -5,33 +5,9 @@ import os
 import socket
 import sys
 
+from workload_request import fetch_x509_svid, opening
+
 path, wanted, count = sys.argv[1], sys.argv[2].encode(), int(sys.argv[3])
-
-
-def literal(name: bytes, value: bytes) -> bytes:
-    """A header field that refers to no table [RFC 7541 6.2.2]."""
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-fields = [
-    (b":method", b"POST"),
-    (b":scheme", b"http"),
-    (b":path", b"/SpiffeWorkloadAPI/FetchX509SVID"),
-    (b":authority", b"localhost"),
-    (b"content-type", b"application/grpc"),
-    (b"te", b"trailers"),
-    (b"workload.spiffe.io", b"true"),
-]
-request = (
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    + frame(4, 0, 0, b"")
-    + frame(1, 4, 1, b"".join(literal(*field) for field in fields))
-    + frame(0, 1, 1, bytes(5))
-)
 
 
 def fetch() -> bytes:
@@ -40,7 +16,7 @@ def fetch() -> bytes:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(100)
     connection.connect(path)
-    connection.sendall(request)
+    connection.sendall(opening + fetch_x509_svid)
     seen = b""
     while wanted not in seen:
         piece = connection.recv(65536)

@@ -2,47 +2,21 @@
 
 import os
 import socket
-import struct
 import sys
 
+from workload_request import DATA, END_STREAM, HEADERS, fetch_x509_svid, opening
+
 how, path = sys.argv[1], sys.argv[2]
-DATA, HEADERS, RESET, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
-END_STREAM, END_HEADERS = 1, 4
+RESET, GOAWAY = 3, 7
 
 
 def connected():
     caller = socket.socket(socket.AF_UNIX)
     caller.connect(path)
-    caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0, b""))
+    caller.sendall(opening)
     # Once the agent answers, it knows who connected.
     caller.recv(1, socket.MSG_PEEK)
     return caller
-
-
-def frame(kind, flags, stream, payload):
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def literal(name, value):
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
-def ask(caller):
-    headers = b"".join(
-        literal(name, value)
-        for name, value in [
-            (b":method", b"POST"),
-            (b":scheme", b"http"),
-            (b":path", b"/SpiffeWorkloadAPI/FetchX509SVID"),
-            (b":authority", b"localhost"),
-            (b"content-type", b"application/grpc"),
-            (b"te", b"trailers"),
-            (b"workload.spiffe.io", b"true"),
-        ]
-    )
-    caller.sendall(
-        frame(HEADERS, END_HEADERS, 1, headers) + frame(DATA, END_STREAM, 1, bytes(5))
-    )
 
 
 def read(caller, length):
@@ -86,7 +60,7 @@ def main():
             os.sched_yield()
     if how == "user":
         os.setresuid(65534, 65534, 65534)
-    ask(caller)
+    caller.sendall(fetch_x509_svid)
     if how != "dying":
         print(answer(caller))
 
