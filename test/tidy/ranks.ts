@@ -54,6 +54,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'pq-kem.ts': 0,
     'go-json.ts': 0,
     'go-quote.ts': 0,
+    'ipv6-groups.ts': 0,
     'json-fields.ts': 0,
     'go-url.ts': 0.5,
     'os-error.ts': 0,

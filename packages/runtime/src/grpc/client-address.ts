@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net'
+import { ipv6Groups } from '../ipv6-groups.ts'
 
 /** An address as it is written everywhere: an IPv4 address that came in by IPv6 as IPv4, a zone left out. */
 export function plainAddress(address: string): string {
@@ -14,17 +15,6 @@ export function plainAddress(address: string): string {
 export function limitKey(address: string): string {
   const plain = plainAddress(address)
   if (isIPv4(plain) || !plain.includes(':')) return plain
-  const [head = '', tail] = plain.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  // What `::` stands for begins within the first half, or lies behind it.
-  const hidden = tail === undefined ? 0 : 8 - groups.length - groupCount(tail)
-  const all = [...groups, ...Array<string>(hidden).fill('0'), ...(tail ? tail.split(':') : [])]
-  const network = all.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16))
-  return `${network.join(':')}::/64`
-}
-
-/** How many groups of 16 bits a text has; a dotted end has two. */
-function groupCount(text: string): number {
-  if (text === '') return 0
-  return text.split(':').length + (text.includes('.') ? 1 : 0)
+  const network = ipv6Groups(plain).slice(0, 4)
+  return `${network.map((group) => group.toString(16)).join(':')}::/64`
 }

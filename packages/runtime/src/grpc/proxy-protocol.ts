@@ -1,5 +1,6 @@
-import { BlockList, isIPv6, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
+import { IpNetworks } from '../http/ip-networks.ts'
 import { plainAddress } from './client-address.ts'
 import { parseProxyHeader } from './proxy-header.ts'
 
@@ -26,22 +27,18 @@ const maxAwaited = 4_096
  * what TLS takes it for, garbage, and ends the connection.
  */
 export class ProxyProtocol {
-  readonly #trusted = new BlockList()
+  readonly #trusted: IpNetworks
   readonly #clock: Clock
   readonly #awaited = new Set<Socket>()
 
   constructor(options: ProxyProtocolOptions) {
     this.#clock = options.clock
-    for (const cidr of options.trustedCidrs) {
-      const [network = '', bits = ''] = cidr.split('/')
-      this.#trusted.addSubnet(network, Number(bits), isIPv6(network) ? 'ipv6' : 'ipv4')
-    }
+    this.#trusted = new IpNetworks(options.trustedCidrs)
   }
 
   /** Whether an address is that of a proxy. */
   isProxy(address: string): boolean {
-    const plain = plainAddress(address)
-    return this.#trusted.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4')
+    return this.#trusted.include(plainAddress(address))
   }
 
   /**

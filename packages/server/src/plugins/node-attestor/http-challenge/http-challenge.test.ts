@@ -193,6 +193,29 @@ describe('http_challenge', () => {
     await expect(attest(claim, { answer: () => Buffer.from('\n') })).rejects.toThrow(message)
   })
 
+  it.each([
+    ['169.254.169.254', '::ffff:169.254.169.254', '::169.254.169.254', '64:ff9b::169.254.169.254'],
+    ['64:ff9b:1::169.254.169.254', '64:ff9b:1:a9fe:a9:fe00::', '2002:a9fe:a9fe::'],
+    ['100.100.100.200', '64:ff9b::168.63.129.16', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254'],
+    ['0.0.0.0', '::', '224.0.0.1', '64:ff9b::224.0.0.1', 'fe80::1', 'ff02::1'],
+  ])('connects to no name that leads to %s', async (...addresses) => {
+    const http = new FakeCloud({})
+    const options = readHttpChallengeConfig(parseConfig(''))
+    const trustDomain = TrustDomain.parse('example.org')
+    const attestor = new HttpChallengeAttestor({ ...options, http, trustDomain })
+    const payload = Buffer.from(
+      JSON.stringify({ hostname: 'a.test', agentname: 'default', port: 80 }),
+    )
+    const answer = (): Uint8Array => Buffer.from('\n')
+    await expect(attestor.attest(payload, attestationContext({ answer }))).rejects.toThrow()
+    const { checkAddress } = http.asked[0] ?? {}
+    for (const address of addresses) {
+      expect(() => checkAddress?.(address)).toThrow(`${address} is not the address of a node`)
+    }
+    for (const address of ['127.0.0.1', '10.0.0.1', '64:ff9b::10.0.0.1', 'fd00::1'])
+      expect(() => checkAddress?.(address)).not.toThrow()
+  })
+
   it.each(['(?i)^A[.]TEST$', '^(?P<name>a)[.]', '[[:alpha:]][.]test\\\\z'])(
     'takes a pattern as Go reads it: %s',
     async (pattern) => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { BlockList, isIPv6 } from 'node:net'
 import { type HttpClient, HttpError } from '@mini-spire/runtime/http/http-client'
+import { IpNetworks } from '@mini-spire/runtime/http/ip-networks'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { SpiffeId, type TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { failed, malformed, refused, wrapping } from '../attestor-errors.ts'
@@ -18,6 +18,22 @@ const maxAgentNameLength = 32
 const maxHostnameLength = 253
 const firstUnprivilegedPort = 1024
 const highestPort = 65_535
+
+/** Where no node is: nowhere, everywhere, the own link, and where clouds tell their machines what others must not know. */
+const neverNodes = new IpNetworks([
+  '0.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '::/128',
+  'fe80::/10',
+  'ff00::/8',
+  // Of Azure, Alibaba and Oracle, then of AWS and Google.
+  '168.63.129.16/32',
+  '100.100.100.200/32',
+  '192.0.0.192/32',
+  'fd00:ec2::254/128',
+  'fd20:ce::254/128',
+])
 
 /** Options of {@link HttpChallengeAttestor}: its `plugin_data`. */
 export interface HttpChallengeOptions {
@@ -140,16 +156,7 @@ function claimProblem({ hostname, port }: Claim): string | undefined {
 }
 
 function refuseMetadataAddress(address: string): void {
-  const never = new BlockList()
-  never.addSubnet('169.254.0.0', 16, 'ipv4')
-  never.addSubnet('0.0.0.0', 8, 'ipv4')
-  never.addSubnet('224.0.0.0', 4, 'ipv4')
-  never.addSubnet('fe80::', 10, 'ipv6')
-  never.addSubnet('ff00::', 8, 'ipv6')
-  never.addAddress('fd00:ec2::254', 'ipv6')
-  never.addAddress('::', 'ipv6')
-  if (!never.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return
-  throw new Error(`${address} is not the address of a node`)
+  if (neverNodes.mayBeReachedBy(address)) throw new Error(`${address} is not the address of a node`)
 }
 
 /** With padding, as Go's URL encoding writes it. */
