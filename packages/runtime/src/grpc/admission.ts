@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { AddressAllowances } from './address-allowances.ts'
 import type { HostLimits } from './host-limits.ts'
 
 /** The bounds that concern handshakes. */
@@ -17,13 +18,6 @@ export type Admission = 'now' | 'wait' | 'refuse'
 const burstSeconds = 10
 /** What one handshake costs the one thread, about: the unit of an allowance. */
 const handshakeCostMs = 1
-/** Addresses whose allowance is full again are forgotten when this many are known. */
-const sweepAt = 4_096
-
-interface Bucket {
-  allowance: number
-  updatedMs: number
-}
 
 /**
  * Decides which connections may start a TLS handshake: it costs a millisecond of the one thread and needs no
@@ -31,16 +25,16 @@ interface Bucket {
  */
 export class HandshakeAdmission {
   readonly #limits: HandshakeLimits
-  readonly #clock: Clock
+  readonly #allowances: AddressAllowances
   readonly #running = new Map<string, number>()
-  readonly #buckets = new Map<string, Bucket>()
   #total = 0
   #waiting = 0
-  #sweepAt = sweepAt
 
   constructor(options: { readonly limits: HandshakeLimits; readonly clock: Clock }) {
-    this.#limits = options.limits
-    this.#clock = options.clock
+    const { limits, clock } = options
+    this.#limits = limits
+    const perSecond = limits.handshakesPerSecondPerAddress
+    this.#allowances = new AddressAllowances({ perSecond, burstSeconds, clock })
   }
 
   /** Counts a new connection; `now` and `wait` hold a place for its address until {@link leave}. */
@@ -80,38 +74,12 @@ export class HandshakeAdmission {
    * handshakes, and nobody has to be anybody to send one.
    */
   charge(address: string, costMs: number): void {
-    this.#bucketOf(address).allowance -= costMs / handshakeCostMs
+    this.#allowances.take(address, costMs / handshakeCostMs)
   }
 
   #takeToken(address: string): boolean {
-    const bucket = this.#bucketOf(address)
-    if (bucket.allowance < 1) return false
-    bucket.allowance--
+    if (this.#allowances.left(address) < 1) return false
+    this.#allowances.take(address, 1)
     return true
-  }
-
-  /** What an address has left by now. */
-  #bucketOf(address: string): Bucket {
-    const rate = this.#limits.handshakesPerSecondPerAddress
-    const burst = rate * burstSeconds
-    const nowMs = this.#clock.nowMs()
-    const known = this.#buckets.get(address)
-    const bucket = known ?? { allowance: burst, updatedMs: nowMs }
-    const gained = (Math.max(nowMs - bucket.updatedMs, 0) / 1000) * rate
-    bucket.allowance = Math.min(burst, bucket.allowance + gained)
-    bucket.updatedMs = nowMs
-    if (known) return bucket
-    this.#buckets.set(address, bucket)
-    if (this.#buckets.size > this.#sweepAt) this.#sweep(nowMs)
-    return bucket
-  }
-
-  /** Forgets addresses that have been quiet for a full burst and owe nothing; the next sweep is due at twice what is left. */
-  #sweep(nowMs: number): void {
-    for (const [address, { allowance, updatedMs }] of this.#buckets) {
-      const isQuiet = nowMs - updatedMs >= burstSeconds * 1000
-      if (isQuiet && allowance >= 0) this.#buckets.delete(address)
-    }
-    this.#sweepAt = Math.max(sweepAt, this.#buckets.size * 2)
   }
 }

@@ -24,6 +24,11 @@ export interface HostLimits {
    * could hold its calls, and what its certificate was good for, for ever. @default 60000
    */
   readonly connectionAgeGraceMs: number
+  /**
+   * Calls per second of clients without a certificate, by address, after a burst of five times as many: of who sends more, less is
+   * read. @default 200
+   */
+  readonly callsPerSecondOfStrangersPerAddress: number
   /** Streams a peer may have open on one connection. @default 1000 */
   readonly maxStreamsPerConnection: number
   /** Calls with an answer outstanding, in total and by one address (one process on a Unix socket). @default 8192 and 1024 */
@@ -51,6 +56,7 @@ export const defaultHostLimits: HostLimits = {
   handshakesPerSecondPerAddress: 100,
   handshakeTimeoutMs: 10_000,
   connectionAgeGraceMs: 60_000,
+  callsPerSecondOfStrangersPerAddress: 200,
   maxStreamsPerConnection: 1_000,
   maxCalls: 8_192,
   maxCallsPerAddress: 1_024,

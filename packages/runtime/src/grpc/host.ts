@@ -13,6 +13,7 @@ import { defaultHostLimits, type HostLimits } from './host-limits.ts'
 import { withinOpenFiles } from './open-files.ts'
 import { createRawServer, type RawServer } from './raw-server.ts'
 import type { ServiceBinding } from './service.ts'
+import { StrangerPace } from './stranger-pace.ts'
 import { installStrictUtf8 } from './strict-utf8.ts'
 import {
   TlsListener,
@@ -50,6 +51,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
   readonly #connections = new ConnectionTable()
   readonly #dispatcher: Dispatcher<C>
   readonly #requestMemory: RequestMemory
+  readonly #strangerPace: StrangerPace
   readonly #servers: RawServer[] = []
   readonly #listeners: Listener[] = []
   readonly #tlsListeners: TlsListener[] = []
@@ -68,6 +70,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       maxBytesOfStrangers: maxRequestBytesOfStrangers,
       maxBytesPerAddress: maxRequestBytesPerAddress,
     })
+    this.#strangerPace = new StrangerPace({ limits: this.#limits, clock })
     this.#dispatcher = new Dispatcher({ hooks, clock, log, connections: this.#connections, slots })
   }
 
@@ -196,6 +199,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       clock,
       limits: this.#limits,
       memory: this.#requestMemory,
+      strangerPace: this.#strangerPace,
       onFailed,
     })
     for (const { methods } of this.#options.services) {

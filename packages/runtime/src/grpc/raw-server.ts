@@ -9,6 +9,7 @@ import type { CallContext } from './call-context.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { HostLimits } from './host-limits.ts'
 import type { BoundMethod } from './service.ts'
+import type { StrangerPace } from './stranger-pace.ts'
 import { WireCall } from './wire-call.ts'
 
 /** gRPC over HTTP/2, fed with connections accepted elsewhere. */
@@ -36,6 +37,8 @@ export interface RawServerOptions {
   readonly clock: Clock
   /** What is kept of the requests of all connections, perhaps of several servers. */
   readonly memory: RequestMemory
+  /** How fast those who have not said who they are may ask. */
+  readonly strangerPace: StrangerPace
   /** When a connection is told to go elsewhere, ± 10 %. @default never */
   readonly maxConnectionAgeMs?: number
   /** Told why a connection is cut off. */
@@ -44,7 +47,7 @@ export interface RawServerOptions {
 
 /** Makes a server without listeners. */
 export function createRawServer(options: RawServerOptions): RawServer {
-  const { limits, clock, memory, maxConnectionAgeMs, onFailed } = options
+  const { limits, clock, memory, strangerPace, maxConnectionAgeMs, onFailed } = options
   const handlers = new Map<string, Handler>()
   const sessions = new Map<string, ServerSession>()
   const accept = (socket: Duplex, key: string, sender: RequestSender): void => {
@@ -54,6 +57,7 @@ export function createRawServer(options: RawServerOptions): RawServer {
       clock,
       maxStreams: maxStreamsPerConnection,
       memory: memory.shareOf(sender),
+      ...(sender.isStranger && { pace: strangerPace.of(sender.address) }),
       retireMs: connectionAgeGraceMs,
       onRequest: (stream) =>
         answer(handlers, { stream, connectionKey: key, maxReceiveBytes, clock }),

@@ -24,6 +24,7 @@ import {
   settingIds,
 } from './protocol.ts'
 import type { MemoryShare } from './request-memory.ts'
+import type { RequestPace } from './request-pace.ts'
 import type { ServerStream } from './server-stream.ts'
 import { defaultSessionLimits as bounds } from './session-limits.ts'
 import { SessionStreams } from './session-streams.ts'
@@ -37,6 +38,8 @@ export interface ServerSessionOptions {
   readonly maxStreams: number
   /** What may be kept of requests, beside the bound of every connection. */
   readonly memory: MemoryShare
+  /** How fast the peer may ask. @default as fast as it is answered */
+  readonly pace?: RequestPace
   /** How long the streams of a connection that was told to go elsewhere may last. */
   readonly retireMs: number
   readonly onRequest: (stream: ServerStream) => void
@@ -61,12 +64,14 @@ export class ServerSession {
   #untakenReplies = 0
   #stall: Timer | undefined
   #end: Timer | undefined
+  /** Runs while nothing is read of a peer that asks too fast. */
+  #pause: Timer | undefined
   #isRetiring = false
   #isOver = false
 
   constructor(options: ServerSessionOptions) {
     this.#options = options
-    const { socket, clock, maxStreams, memory, onRequest } = options
+    const { socket, clock, maxStreams, memory, pace, onRequest } = options
     this.#socket = socket
     this.#output = new Output(socket, () => this.#onRoom())
     this.#streams = new SessionStreams({
@@ -74,12 +79,15 @@ export class ServerSession {
       clock,
       maxStreams,
       memory,
-      onRequest,
+      onRequest: (stream) => {
+        pace?.take()
+        onRequest(stream)
+      },
       onEmpty: () => this.#onEmpty(),
       onManyResets: () => this.retire(),
     })
     this.#watchStall()
-    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    socket.on('data', (chunk: Buffer) => this.#received(chunk))
     // A peer that sends no more takes no answers either: clients of gRPC close both sides.
     socket.once('end', () => this.destroy())
     socket.once('close', () => this.#closed())
@@ -103,6 +111,26 @@ export class ServerSession {
     this.#socket.destroy()
   }
 
+  /** What comes too early is put back, to be read when its time has come. */
+  #received(chunk: Buffer): void {
+    if (this.#isTooFast()) this.#socket.unshift(chunk)
+    else this.#read(chunk)
+  }
+
+  /** Whether the peer has asked more than it may by now, and has to wait. */
+  #isTooFast(): boolean {
+    const { pace, clock } = this.#options
+    const waitMs = this.#isOver || !pace ? 0 : pace.waitMs()
+    if (waitMs <= 0) return false
+    this.#socket.pause()
+    this.#cancelStall()
+    this.#pause ??= clock.setTimer(waitMs, () => {
+      this.#pause = undefined
+      if (!this.#isTooFast()) this.#onRoom()
+    })
+    return true
+  }
+
   #read(chunk: Buffer): void {
     if (this.#isOver) return
     if (this.#output.waitingBytes === 0) this.#untakenReplies = 0
@@ -115,6 +143,7 @@ export class ServerSession {
     }
     this.#watchStall()
     if (this.#output.waitingBytes > bounds.maxWaitingBytes) this.#socket.pause()
+    this.#isTooFast()
   }
 
   /** RFC 9113, 3.4. Ours is not sent before the peer's has come: who speaks something else hears nothing. */
@@ -187,6 +216,7 @@ export class ServerSession {
   #ping(frame: Frame): void {
     checkLength(frame, 8)
     if (frame.flags & frameFlags.ack) return
+    this.#options.pace?.take()
     this.#reply(pingAckFrame(frame.bytes.subarray(frame.start, frame.end)))
   }
 
@@ -263,8 +293,7 @@ export class ServerSession {
   #watchStall(): void {
     const isAmid = this.#prefaceBytes !== undefined || this.#block || this.#cutter.isAmidFrame
     if (!isAmid) {
-      this.#stall?.cancel()
-      this.#stall = undefined
+      this.#cancelStall()
       return
     }
     this.#stall ??= this.#options.clock.setTimer(bounds.stallMs, () =>
@@ -272,10 +301,15 @@ export class ServerSession {
     )
   }
 
+  #cancelStall(): void {
+    this.#stall?.cancel()
+    this.#stall = undefined
+  }
+
   #onRoom(): void {
     if (this.#output.hasRoom) this.#streams.pumpParked()
-    if (this.#socket.isPaused() && this.#output.waitingBytes <= bounds.maxWaitingBytes)
-      this.#socket.resume()
+    if (this.#pause || !this.#socket.isPaused()) return
+    if (this.#output.waitingBytes <= bounds.maxWaitingBytes) this.#socket.resume()
   }
 
   #onEmpty(): void {
@@ -297,16 +331,18 @@ export class ServerSession {
     this.#output.write(goAwayFrame(this.#streams.lastId, code))
     this.#output.end()
     this.#streams.close()
-    this.#stall?.cancel()
-    this.#end?.cancel()
+    this.#cancelTimers()
     this.#socket.resume()
     this.#end = this.#options.clock.setTimer(bounds.lingerMs, () => this.destroy())
   }
 
+  #cancelTimers(): void {
+    for (const timer of [this.#stall, this.#end, this.#pause]) timer?.cancel()
+  }
+
   #closed(): void {
     this.#isOver = true
-    this.#stall?.cancel()
-    this.#end?.cancel()
+    this.#cancelTimers()
     this.#streams.close()
     this.#options.onClosed()
   }

@@ -8,6 +8,7 @@ import { writeFrameHead } from './frame-writer.ts'
 import { encodeHeaders, type HeaderLine } from './hpack/header-encoder.ts'
 import { frameFlags, frameTypes, preface } from './protocol.ts'
 import { RequestMemory } from './request-memory.ts'
+import type { RequestPace } from './request-pace.ts'
 import { ServerSession } from './server-session.ts'
 import type { ServerStream } from './server-stream.ts'
 
@@ -159,6 +160,7 @@ export class SessionBench implements AsyncDisposable {
   /** What is done with a request; nothing, unless it is set. */
   onRequest: (stream: ServerStream) => void = () => {}
   maxStreams = 100
+  pace: RequestPace | undefined
   memory: RequestMemory = new RequestMemory({
     maxBytes: 100_000_000,
     maxBytesOfStrangers: 100_000_000,
@@ -203,6 +205,7 @@ export class SessionBench implements AsyncDisposable {
       clock: this.clock,
       maxStreams: this.maxStreams,
       memory: this.memory.shareOf({ address: 'peer', isStranger: true }),
+      ...(this.pace && { pace: this.pace }),
       retireMs: 60_000,
       onRequest: (stream) => {
         this.streams.push(stream)
