@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { Bag, type BagMember } from '../bag.ts'
+import type { Clock } from '../clock.ts'
 import type { ServerCall } from './call.ts'
 import type { Peer } from './call-context.ts'
 import { limitKey } from './client-address.ts'
@@ -17,6 +18,7 @@ export class Connection {
   readonly address: string
   /** Whether the peer has not said who it is, and nothing else says so. */
   readonly isStranger: boolean
+  readonly sinceMs: number
   readonly #socket: Duplex
   readonly #streams = new Bag<TrackedStream>()
 
@@ -24,8 +26,10 @@ export class Connection {
     readonly key: string
     readonly peer: Peer
     readonly socket: Duplex
+    readonly sinceMs: number
   }) {
     this.key = options.key
+    this.sinceMs = options.sinceMs
     this.peer = options.peer
     this.address = countedBy(options.peer)
     this.isStranger = options.peer.kind === 'tls' && options.peer.spiffeId === undefined
@@ -55,21 +59,38 @@ function countedBy(peer: Peer): string {
   return peer.process ? `pid:${peer.process.pid}` : limitKey(peer.address)
 }
 
+/** A stranger has at least so long before another one may take the place. */
+const strangersStayMs = 1_000
+
 /** The connections of a host, by the key that their calls carry. */
 export class ConnectionTable {
   readonly #connections = new Map<string, Connection>()
   readonly #byAddress = new Map<string, number>()
-  #strangers = 0
+  readonly #clock: Clock
+  /** Those of peers that have not said who they are, in the order in which they came. */
+  readonly #strangers = new Set<Connection>()
   #accepted = 0
   #whenEmpty: (() => void)[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   get size(): number {
     return this.#connections.size
   }
 
-  /** How many connections are held by peers that have not said who they are. */
-  get strangers(): number {
-    return this.#strangers
+  /**
+   * Whether there is a place for one more peer that does not say who it is. Where they have as many as they may, whoever has been there
+   * longest makes room: a new node has not, and who only holds a place has.
+   */
+  admitsStranger(max: number): boolean {
+    if (this.#strangers.size < max) return true
+    const [oldest] = this.#strangers
+    if (!oldest || this.#clock.nowMs() - oldest.sinceMs < strangersStayMs) return false
+    this.#strangers.delete(oldest)
+    oldest.destroy()
+    return true
   }
 
   /** How many connections are held by one of what limits count by. */
@@ -81,10 +102,10 @@ export class ConnectionTable {
   add(peer: Peer, socket: Duplex): Connection {
     this.#accepted++
     const key = `peer-${this.#accepted}`
-    const connection = new Connection({ key, peer, socket })
+    const connection = new Connection({ key, peer, socket, sinceMs: this.#clock.nowMs() })
     this.#connections.set(connection.key, connection)
     this.#byAddress.set(connection.address, this.sizeOf(connection.address) + 1)
-    if (connection.isStranger) this.#strangers++
+    if (connection.isStranger) this.#strangers.add(connection)
     socket.once('close', () => this.#remove(connection))
     return connection
   }
@@ -105,7 +126,7 @@ export class ConnectionTable {
 
   #remove(connection: Connection): void {
     this.#connections.delete(connection.key)
-    if (connection.isStranger) this.#strangers--
+    this.#strangers.delete(connection)
     const left = this.sizeOf(connection.address) - 1
     if (left <= 0) this.#byAddress.delete(connection.address)
     else this.#byAddress.set(connection.address, left)

@@ -4,8 +4,8 @@
  */
 export interface HostLimits {
   /**
-   * Connections at once, in total, of clients without a certificate (what is left is for the others, and for the local socket), and by one
-   * address. Where fewer files may be open there are fewer. @default 20000, half of it, and 4096
+   * Connections at once, in total, of clients without a certificate (what is left is for the others, and for the local socket; one more
+   * takes the place of the oldest), and by one address. Where fewer files may be open there are fewer. @default 20000, half of it, and 4096
    */
   readonly maxConnections: number
   readonly maxConnectionsOfStrangers: number

@@ -48,7 +48,7 @@ interface Listener {
 export class GrpcHost<C extends CallContext> implements AsyncDisposable {
   readonly #options: GrpcHostOptions<C>
   readonly #limits: HostLimits
-  readonly #connections = new ConnectionTable()
+  readonly #connections: ConnectionTable
   readonly #dispatcher: Dispatcher<C>
   readonly #requestMemory: RequestMemory
   readonly #strangerPace: StrangerPace
@@ -62,6 +62,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
     this.#options = options
     this.#limits = withinOpenFiles({ ...defaultHostLimits, ...options.limits })
     const { hooks, clock, log } = options
+    this.#connections = new ConnectionTable(clock)
     const { maxCalls: max, maxCallsPerAddress: maxPerAddress } = this.#limits
     const slots = new CallSlots({ max, maxPerAddress })
     const { maxRequestBytes, maxRequestBytesOfStrangers, maxRequestBytesPerAddress } = this.#limits

@@ -27,7 +27,10 @@ async function start(limits: Partial<HostLimits>) {
       bindService(HealthService, {
         check: () => ({ status: 1 }),
         list: notImplemented('List'),
-        watch: notImplemented('Watch'),
+        watch: async function* ({ signal }) {
+          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+          yield { status: 0 }
+        },
       }),
     ],
     hooks: { before: (call) => call, after: () => {} },
@@ -51,7 +54,10 @@ async function start(limits: Partial<HostLimits>) {
     })
     closers.push(() => channel.close())
     const health = createClient(HealthService, channel)
-    return { check: () => health.check({ service: '' }) }
+    return {
+      check: () => health.check({ service: '' }),
+      watch: () => health.watch({ service: '' })[Symbol.asyncIterator]().next(),
+    }
   }
   return { clock, client, host }
 }
@@ -84,5 +90,38 @@ describe('strangers', () => {
     expect(pace.of('10.0.0.1').waitMs()).toBe(5_005)
     clock.advance(5_005)
     expect(flood.waitMs()).toBe(0)
+  })
+
+  it('that have all of their places make room for the next, whoever came first before the others [gate 9]', async () => {
+    const { clock, client, host } = await start({ maxConnectionsOfStrangers: 2 })
+    const [first, second, third, fourth] = [client(), client(), client(), client()]
+    await first.check()
+    clock.advance(500)
+    await second.check()
+    await expect(third.check()).rejects.toMatchObject({ kind: 'unavailable' })
+    clock.advance(500)
+    const stream = first.watch()
+    const cut = expect(stream).rejects.toMatchObject({ kind: 'unavailable' })
+    await second.check()
+    await fourth.check()
+    await cut
+    expect(host.connectionCount).toBe(2)
+    await second.check()
+    await expect(client().check()).rejects.toMatchObject({ kind: 'unavailable' })
+    clock.advance(500)
+    await client().check()
+  })
+
+  it('never take the place of one who is known', async () => {
+    const { clock, client, host } = await start({ maxConnectionsOfStrangers: 1 })
+    const known = client(agent)
+    await known.check()
+    clock.advance(5000)
+    for (let n = 0; n < 3; n++) {
+      await client().check()
+      clock.advance(1000)
+    }
+    await known.check()
+    expect(host.connectionCount).toBe(2)
   })
 })

@@ -281,7 +281,7 @@ export class TlsListener {
       if (requiresCertificate && peer.spiffeId === undefined)
         throw new Error('the client sent no certificate')
       const isStranger = peer.spiffeId === undefined
-      if (isStranger && connections.strangers >= limits.maxConnectionsOfStrangers)
+      if (isStranger && !connections.admitsStranger(limits.maxConnectionsOfStrangers))
         return void socket.destroy()
       key = connections.add(peer, socket).key
       if (!outlivesCertificate(peer))

@@ -344,7 +344,10 @@ describe('what the listener does not put up with', () => {
   })
 
   it('more strangers than their share: whoever has a certificate finds room, and so does the next when one leaves [gate 9]', async () => {
-    const { open, host, port } = await start({ limits: { maxConnectionsOfStrangers: 1 } })
+    const { open, host, port } = await start({
+      limits: { maxConnectionsOfStrangers: 1 },
+      clock: new FakeClock(),
+    })
     const first = openSvidChannel({
       address: '127.0.0.1',
       port,
