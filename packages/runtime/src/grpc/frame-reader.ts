@@ -66,20 +66,27 @@ export class FrameReader {
  * The message in a frame, decompressed if it has to be.
  *
  * @param encoding what the request's `grpc-encoding` says
- * @throws {ApiError} `unimplemented` for an encoding that is not known, `resource-exhausted` for one that hides too much
+ * @throws {ApiError} `internal` for a flag that says what the call does not, `unimplemented` for an encoding that is not known,
+ *   `resource-exhausted` for one that hides too much
  */
 export function messageIn(
   frame: Buffer,
   encoding: string | undefined,
   maxBytes: number,
 ): Buffer | Promise<Buffer> {
-  const message = frame.subarray(headerBytes)
-  return frame[0] === 1 && encoding !== undefined && encoding !== 'identity'
-    ? decompress(message, encoding, maxBytes)
-    : message
+  return frame[0] === 0 ? frame.subarray(headerBytes) : decompress(frame, encoding, maxBytes)
 }
 
-async function decompress(message: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
+async function decompress(
+  frame: Buffer,
+  encoding: string | undefined,
+  maxBytes: number,
+): Promise<Buffer> {
+  const [flag] = frame
+  if (flag !== 1) throw internal(`grpc: received unexpected payload format ${flag}`)
+  if (encoding === undefined || encoding === 'identity')
+    throw internal('grpc: compressed flag set with identity or empty encoding')
+  const message = frame.subarray(headerBytes)
   const limit = { maxOutputLength: maxBytes }
   try {
     if (encoding === 'gzip') return await unzip(message, limit)
@@ -95,9 +102,12 @@ async function decompress(message: Buffer, encoding: string, maxBytes: number): 
       const text = `grpc: received message after decompression larger than max ${maxBytes}`
       throw new ApiError('resource-exhausted', text, { cause: error })
     }
-    const text = `grpc: failed to decompress the received message: ${messageOf(error)}`
-    throw new ApiError('internal', text, { cause: error })
+    throw internal(`grpc: failed to decompress the received message: ${messageOf(error)}`, error)
   }
+}
+
+function internal(text: string, cause?: unknown): ApiError {
+  return new ApiError('internal', text, { cause })
 }
 
 /** A frame around a message. */

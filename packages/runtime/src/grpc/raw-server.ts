@@ -2,15 +2,18 @@ import { randomInt } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
 import type { Clock } from '../clock.ts'
-import { encodeHeaders } from '../http2/hpack/header-encoder.ts'
+import { quoteGo } from '../go-quote.ts'
+import { encodeHeaders, type HeaderLine } from '../http2/hpack/header-encoder.ts'
 import type { RequestMemory, RequestSender } from '../http2/request-memory.ts'
 import { ServerSession } from '../http2/server-session.ts'
+import type { ServerStream } from '../http2/server-stream.ts'
 import type { CallContext } from './call-context.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { HostLimits } from './host-limits.ts'
 import type { BoundMethod } from './service.ts'
+import type { WireStatus } from './status.ts'
 import type { StrangerPace } from './stranger-pace.ts'
-import { WireCall } from './wire-call.ts'
+import { trailersOf, WireCall } from './wire-call.ts'
 
 /** gRPC over HTTP/2, fed with connections accepted elsewhere. */
 export interface RawServer {
@@ -27,7 +30,7 @@ export interface RawServer {
 /** Ages of connections differ by up to this part, so that those of a crowd do not end together. */
 const ageSpread = 0.1
 
-const otherMediaType = encodeHeaders([[':status', '415']])
+const grpcMediaType = /^application\/grpc(?:$|[+;])/
 
 type Handler = (call: WireCall) => void
 
@@ -89,8 +92,15 @@ function answer(
 ): void {
   const { stream } = options
   const { headers } = stream
-  if (!headers.first('content-type')?.startsWith('application/grpc')) {
-    stream.read({ data: () => {}, end: () => stream.sendHeaders(otherMediaType, true) })
+  const contentType = headers.first('content-type') ?? ''
+  if (!grpcMediaType.test(contentType)) {
+    const details = `invalid gRPC request content-type ${quoteGo(contentType.slice(0, 256))}`
+    refuse(stream, '415', { code: GrpcStatus.InvalidArgument, details })
+    return
+  }
+  if (headers.method !== 'POST') {
+    const details = `Received a HEADERS frame with :method ${quoteGo(headers.method.slice(0, 256))} which should be POST`
+    refuse(stream, '405', { code: GrpcStatus.Internal, details })
     return
   }
   const call = new WireCall(options)
@@ -101,6 +111,16 @@ function answer(
   }
   const details = unknownMethodText(headers.path, [...handlers.keys()])
   call.end({ code: GrpcStatus.Unimplemented, details })
+}
+
+/** Answers what is no call, once the peer has said all of it. */
+function refuse(stream: ServerStream, httpStatus: string, status: WireStatus): void {
+  const lines: readonly HeaderLine[] = [
+    [':status', httpStatus],
+    ['content-type', 'application/grpc'],
+    ...trailersOf(status),
+  ]
+  stream.read({ data: () => {}, end: () => stream.sendHeaders(encodeHeaders(lines), true) })
 }
 
 /** Sends a peer elsewhere when its connection is old; returns what stops that. */

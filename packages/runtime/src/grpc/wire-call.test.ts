@@ -125,7 +125,7 @@ describe('a call on the wire', () => {
   it('that fails before an answer is one block of headers, with the text in percent form', async () => {
     const { headers, body, trailers } = await call([frame(request('missing'))])
     expect([headers['grpc-status'], body.length, Object.keys(trailers).length]).toEqual(['5', 0, 0])
-    expect(decodeURIComponent(String(headers['grpc-message']))).toBe('nothing “here”\n%')
+    expect(headers['grpc-message']).toBe('nothing %E2%80%9Chere%E2%80%9D%0A%25')
   })
 
   it('may fail with half a character in its text', async () => {
@@ -186,6 +186,8 @@ describe('a call on the wire', () => {
       { 'grpc-encoding': 'gzip' },
       '13',
     ],
+    ['a compressed message without a compression', [frame(request('a'), 1)], {}, '13'],
+    ['a flag that nobody knows', [frame(request('a'), 2)], {}, '13'],
     ['a timeout that is none', [frame(request('a'))], { 'grpc-timeout': 'soon' }, '13'],
   ])('that brings %s never reaches its handler', async (_what, pieces, headers, status) => {
     const answer = await call(pieces, headers)
@@ -225,8 +227,28 @@ describe('a call on the wire', () => {
     next.close()
   })
 
-  it('of another content type is none', async () => {
-    const { headers } = await call([frame(request('a'))], { 'content-type': 'application/json' })
-    expect([headers[':status'], seen]).toEqual([415, []])
+  it.each([
+    ['application/json', '415', 'invalid gRPC request content-type "application/json"'],
+    ['application/grpc-web', '415', 'invalid gRPC request content-type "application/grpc-web"'],
+    ['', '415', 'invalid gRPC request content-type ""'],
+  ])('of the content type %j is none', async (contentType, status, text) => {
+    const { headers } = await call([frame(request('a'))], { 'content-type': contentType })
+    expect([String(headers[':status']), headers['grpc-status']]).toEqual([status, '3'])
+    expect([headers['grpc-message'], seen]).toEqual([text, []])
+  })
+
+  it.each(['application/grpc+proto', 'application/grpc;v=1'])(
+    'of the content type %s is one',
+    async (contentType) => {
+      const { body } = await call([frame(request('a'))], { 'content-type': contentType })
+      expect(body).toEqual(serving)
+    },
+  )
+
+  it('by another method than POST is none', async () => {
+    const { headers } = await call([frame(request('a'))], { ':method': 'PUT' })
+    expect([headers[':status'], headers['grpc-status'], seen]).toEqual([405, '13', []])
+    const text = 'Received a HEADERS frame with :method "PUT" which should be POST'
+    expect(headers['grpc-message']).toBe(text)
   })
 })

@@ -193,7 +193,8 @@ function tooMuchKept(): ApiError {
   return new ApiError('resource-exhausted', 'too many bytes of unfinished requests are kept')
 }
 
-function trailersOf({ code, details, detailsBin }: WireStatus): readonly HeaderLine[] {
+/** The lines that end a call, or refuse it. */
+export function trailersOf({ code, details, detailsBin }: WireStatus): readonly HeaderLine[] {
   const status: HeaderLine = ['grpc-status', String(code)]
   if (code === GrpcStatus.OK) return [status]
   const lines: HeaderLine[] = [status, ['grpc-message', percentEncoded(details)]]
@@ -201,11 +202,17 @@ function trailersOf({ code, details, detailsBin }: WireStatus): readonly HeaderL
   return lines
 }
 
-/** A text as `grpc-message` carries it; halves of characters, which no encoding has, become U+FFFD. */
+const plain = /^[!-$&-~](?:[ -$&-~]*[!-$&-~])?$/
+
+/**
+ * A text as `grpc-message` carries it: what is neither printable nor ASCII, and the percent sign, byte by byte; and a space where
+ * readers of HTTP would drop it. Halves of characters become U+FFFD.
+ */
 function percentEncoded(text: string): string {
-  try {
-    return encodeURI(text)
-  } catch {
-    return encodeURI(Buffer.from(text).toString())
-  }
+  if (plain.test(text)) return text
+  const byte = (value: string): string =>
+    `%${value.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+  return Buffer.from(text)
+    .toString('latin1')
+    .replace(/^ | $|[^ -$&-~]/g, byte)
 }

@@ -7,15 +7,18 @@ export class RequestHeaders {
   readonly #fields: readonly HeaderField[]
   /** Never empty. */
   readonly path: string
+  /** Never empty. */
+  readonly method: string
   /** What its DATA frames have to come to; undefined: it does not say. */
   readonly contentLength: number | undefined
 
   private constructor(
     fields: readonly HeaderField[],
-    { path, contentLength }: { readonly path: string; readonly contentLength: number | undefined },
+    { path, method, contentLength }: Pick<RequestHeaders, 'path' | 'method' | 'contentLength'>,
   ) {
     this.#fields = fields
     this.path = path
+    this.method = method
     this.contentLength = contentLength
   }
 
@@ -68,6 +71,7 @@ export class RequestHeaders {
     if (!path || !method || !scheme) return undefined
     return new RequestHeaders(fields, {
       path,
+      method,
       contentLength: contentLength === undefined ? undefined : Number(contentLength),
     })
   }
