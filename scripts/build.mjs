@@ -46,10 +46,22 @@ const runIsAFileOfItsOwn = {
   },
 }
 
+/** Of the database only what is native stays a package of its own: its thirty small files take longer to find than to read. */
+const onlyBindingIsExternal = {
+  name: 'only-binding-is-external',
+  setup(part) {
+    part.onResolve({ filter: /^\.\/binding$/ }, ({ importer }) =>
+      /\/classic-level\/[^/]+$/.test(importer)
+        ? { path: 'classic-level/binding.js', external: true }
+        : undefined,
+    )
+  },
+}
+
 function buildPart(outdir, entryPoints, plugins = []) {
   return build({
     entryPoints,
-    plugins,
+    plugins: [...plugins, onlyBindingIsExternal],
     metafile: true,
     outdir,
     bundle: true,
@@ -59,7 +71,7 @@ function buildPart(outdir, entryPoints, plugins = []) {
     target: 'node20',
     conditions: ['source'],
     // Clouds' SDKs are installed by who needs them. pg asks for the last two itself, and does without them.
-    external: ['koffi', 'classic-level', '@aws-sdk/*', 'pg-native', 'cloudflare:sockets'],
+    external: ['koffi', '@aws-sdk/*', 'pg-native', 'cloudflare:sockets'],
     banner: {
       js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
     },

@@ -74,6 +74,24 @@ describe('ByteHeap', () => {
     checked.expectWhole()
   })
 
+  it('tells what was added after a run, across chunks, and nothing where something was freed', () => {
+    const checked = new Checked()
+    for (let number = 0; number < 10_000; number++) checked.add(200)
+    const at = (number: number): number => checked.positions.get(number) ?? -1
+    for (let number = 0; number + 1 < 10_000; number++) {
+      expect(checked.heap.after(at(number))).toBe(at(number + 1))
+    }
+    expect(checked.heap.after(at(9999))).toBeUndefined()
+    const first =
+      [...checked.positions.keys()].find(
+        (number) => at(number) > 0 && at(number) % 2 ** 18 === 0,
+      ) ?? 0
+    for (const number of [5, first]) checked.free(number)
+    expect(checked.heap.after(at(4))).toBeUndefined()
+    expect(checked.heap.after(at(first - 1))).toBeUndefined()
+    expect(checked.heap.after(at(6))).toBe(at(7))
+  })
+
   it('keeps a run that is larger than a chunk, and an empty one', () => {
     const heap = new ByteHeap(() => {})
     const large = Buffer.alloc(3 * 2 ** 20, 7)

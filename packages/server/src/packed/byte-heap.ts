@@ -89,6 +89,21 @@ export class ByteHeap {
     return at + headerBytes + this.#chunkAt(position).bytes.readUInt32LE(at)
   }
 
+  /** The position after this one, in the order in which runs were added; undefined at the end, and where something was freed. */
+  after(position: number): number | undefined {
+    const chunk = this.#chunkAt(position)
+    const length = chunk.bytes.readUInt32LE(offsetOf(position))
+    const next = offsetOf(position) + headerBytes + Math.ceil(length / unitBytes) * unitBytes
+    if (next < chunk.used) {
+      const isDead = chunk.bytes.readUInt32LE(next) >= deadBit
+      return isDead ? undefined : position - offsetOf(position) / unitBytes + next / unitBytes
+    }
+    const index = Math.floor(position / chunkUnits) + 1
+    const first = this.#chunks[index]
+    if (first === undefined || first.bytes.readUInt32LE(0) >= deadBit) return undefined
+    return index * chunkUnits
+  }
+
   #chunkAt(position: number): Chunk {
     const chunk = this.#chunks[Math.floor(position / chunkUnits)]
     if (chunk) return chunk

@@ -10,7 +10,7 @@ const firstCapacity = 16
 const maxLoad = 0.6
 
 /** Smaller tables grow fourfold, so that filling them moves each key less often; larger ones double. */
-const largeCapacity = 2 ** 16
+const largeCapacity = 2 ** 18
 
 /**
  * A hash table whose keys are runs of bytes that it does not keep: what is held under a key knows its key. Costs some 20 bytes

@@ -139,12 +139,14 @@ export class EntryRegistry {
       return
     }
     const layout = this.#layout.read(asBuffer(encoded), 0, encoded.length)
+    if (this.#insert(layout, change.createdRevision)) return
     const row = this.#table.rowOf(layout)
-    if (row?.ordinal === change.createdRevision) {
+    if (row === undefined) return
+    if (row.ordinal === change.createdRevision) {
       this.#update(row, layout)
       return
     }
-    if (row !== undefined) this.#delete(row)
+    this.#delete(row)
     this.#insert(layout, change.createdRevision)
   }
 
@@ -168,9 +170,12 @@ export class EntryRegistry {
     this.#authorized.entryDeleted(row)
   }
 
-  #insert(layout: EntryLayout, ordinal: number): void {
+  /** Adds an entry, unless there is one with its ID. */
+  #insert(layout: EntryLayout, ordinal: number): boolean {
     const row = this.#table.insert(layout, ordinal)
+    if (row === undefined) return false
     this.#indexes.add(row, layout)
     this.#authorized.entryCreated(row, layout)
+    return true
   }
 }

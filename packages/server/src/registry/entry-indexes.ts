@@ -34,10 +34,12 @@ export class EntryIndexes {
       return isSameSpan(own, spiffeIdStart, spiffeIdEnd, bytes, start, end)
     })
     this.#bySelector = new SpanIndex((row, bytes, start, end) => {
-      const { bytes: own, selectors } = table.layoutOf(row)
-      return selectors.some((at, index) =>
-        isSameSpan(own, at, selectors[index + 1] ?? at, bytes, start, end),
-      )
+      const { bytes: own, selectors } = table.selectorsOf(row)
+      for (let index = 0; index + 1 < selectors.length; index++) {
+        const [from, to] = [selectors[index] ?? 0, selectors[index + 1] ?? 0]
+        if (isSameSpan(own, from, to, bytes, start, end)) return true
+      }
+      return false
     })
   }
 

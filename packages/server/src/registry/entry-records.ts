@@ -74,6 +74,17 @@ export class EntryRecords {
     return layout.readIds(heap.bytesOf(position), heap.startOf(position), heap.endOf(position))
   }
 
+  /** As {@link EntryRecords.layoutOf}, of the IDs and selectors only. */
+  selectorsOf({ position }: EntryRow): EntryLayout {
+    const heap = this.#heap
+    const layout = this.#layout
+    return layout.readSelectors(
+      heap.bytesOf(position),
+      heap.startOf(position),
+      heap.endOf(position),
+    )
+  }
+
   /** The record as an object, which is kept for a while: one that is written and read once, as in an import, is not. */
   read(row: EntryRow): RegistrationEntry {
     const { position } = row

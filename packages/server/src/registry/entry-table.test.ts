@@ -18,9 +18,11 @@ function encoded(value: RegistrationEntry): EntryLayout {
 
 function filled(count: number): { readonly table: EntryTable; readonly rows: EntryRow[] } {
   const table = new EntryTable(keptObjects)
-  const rows = Array.from({ length: count }, (_, at) =>
-    table.insert(encoded(testEntry(`entry-${at}`, { hint: `hint ${at}` })), at + 1),
-  )
+  const rows = Array.from({ length: count }, (_, at) => {
+    const row = table.insert(encoded(testEntry(`entry-${at}`, { hint: `hint ${at}` })), at + 1)
+    if (row === undefined) throw new Error('there is one with its ID')
+    return row
+  })
   return { table, rows }
 }
 
@@ -68,5 +70,12 @@ describe('the table of entries', () => {
       const wanted = [hint, undefined, `hint ${at}`][at % 3]
       expect(table.row(`entry-${at}`)?.value.hint).toBe(wanted)
     }
+  })
+
+  it('adds nothing under an ID that is taken', () => {
+    const { table } = filled(3)
+    expect(table.insert(encoded(testEntry('entry-1', { hint: 'another' })), 4)).toBeUndefined()
+    expect(table.size).toBe(3)
+    expect(table.row('entry-1')?.value.hint).toBe('hint 1')
   })
 })

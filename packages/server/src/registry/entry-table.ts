@@ -46,11 +46,18 @@ export class EntryTable {
     return this.#records.idsOf(row)
   }
 
-  /** Adds an encoded entry that is not there yet. */
-  insert(layout: EntryLayout, ordinal: number): EntryRow {
+  /** As {@link EntryTable.layoutOf}, of the IDs and selectors only. */
+  selectorsOf(row: EntryRow): EntryLayout {
+    return this.#records.selectorsOf(row)
+  }
+
+  /** Adds an encoded entry; undefined when there is one with its ID. */
+  insert(layout: EntryLayout, ordinal: number): EntryRow | undefined {
+    const place = this.#byId.find(layout.bytes, layout.idStart, layout.idEnd)
+    if (place >= 0) return undefined
     const row = new EntryRow(this.#records, this.#records.add(layout), ordinal)
     this.pages.append(row)
-    this.#byId.put(this.#byId.find(layout.bytes, layout.idStart, layout.idEnd), row)
+    this.#byId.put(place, row)
     return row
   }
 

@@ -33,12 +33,12 @@ export class RecordIndex {
     if (this.#table.at(place) !== from) throw new Error('a slot has moved that no record has')
     this.#table.put(place, to)
   })
-  readonly #table = new KeyTable<number>((position, bytes, start, end) => {
-    const heap = this.#heap
-    const own = heap.startOf(position) + keyOffset
-    return isSameSpan(heap.bytesOf(position), own, heap.endOf(position), bytes, start, end)
-  })
+  readonly #table = new KeyTable<number>((position, bytes, start, end) =>
+    this.#isOf(position, bytes, start, end),
+  )
   readonly #key = new BinaryWriter()
+  /** Of the slot that was made after the one that was asked for last: records are read in the order in which most were made. */
+  #next: number | undefined
 
   get size(): number {
     return this.#table.size
@@ -81,12 +81,17 @@ export class RecordIndex {
     if (position === undefined) return
     this.#table.delete(place)
     this.#heap.free(position)
+    this.#next = undefined
   }
 
   /** The revision that created the record of this key, if it has this hash; undefined when there is no such record. */
   createdRevision(key: KeySpan, hash: string): number | undefined {
-    const position = this.#table.get(key.bytes, key.start, key.end)
+    const { bytes, start, end } = key
+    const next = this.#next
+    const isNext = next !== undefined && this.#isOf(next, bytes, start, end)
+    const position = isNext ? next : this.#table.get(bytes, start, end)
     if (position === undefined) return undefined
+    this.#next = this.#heap.after(position)
     const slot = this.#heap.bytesOf(position)
     const at = this.#heap.startOf(position)
     if (!isHashAt(slot, at + revisionBytes, hash)) return undefined
@@ -99,6 +104,12 @@ export class RecordIndex {
     this.#key.byte(numberOfKind(kind))
     this.#key.string(key)
     return { bytes: this.#key.view(), start: 0, end: this.#key.length }
+  }
+
+  #isOf(position: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const heap = this.#heap
+    const own = heap.startOf(position) + keyOffset
+    return isSameSpan(heap.bytesOf(position), own, heap.endOf(position), bytes, start, end)
   }
 
   /** Makes room for a slot: its key is there, the rest follows. */

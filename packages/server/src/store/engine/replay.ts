@@ -5,7 +5,7 @@ import { EntryLayout } from '../format/entry-layout.ts'
 import { sha256 } from '../format/hash.ts'
 import { IdReader } from '../format/id-codec.ts'
 import { kindOfNumber, numberOfKind, readRecord, recordKeyOf } from '../format/record-codec.ts'
-import type { AppliedChange, Position, RecordKind } from '../store.ts'
+import type { AppliedChange, Position, RecordKind, Records } from '../store.ts'
 import { StoreError } from '../store-error.ts'
 import type { Backend, LogSegment } from './backend.ts'
 import { emptyHead, type Head } from './head.ts'
@@ -128,7 +128,11 @@ async function replayRecords(options: ReplayOptions, log: LogReplay): Promise<vo
   let found = 0
   for await (const records of options.backend.records()) {
     found += records.length
-    const changes = records.flatMap((record) => reader.read(record) ?? [])
+    const changes: AppliedChange[] = []
+    for (const record of records) {
+      const change = reader.read(record)
+      if (change) changes.push(change)
+    }
     if (changes.length > 0) options.listener(changes)
   }
   if (found !== log.index.size) {
@@ -192,9 +196,12 @@ class RecordReplay {
 
   /** An entry is not made an object: most are not asked for soon. Who indexes it walks through its fields. */
   #readEntry(bytes: Uint8Array): AppliedChange | undefined {
-    const layout = this.#readable('entry', () =>
-      this.#layout.readIds(asBuffer(bytes), 0, bytes.length),
-    )
+    const layout = this.#layout
+    try {
+      layout.readIds(asBuffer(bytes), 0, bytes.length)
+    } catch (cause) {
+      throw this.#unreadable('entry', cause)
+    }
     const key = { bytes: layout.bytes, start: kindOffset, end: layout.idEnd }
     const createdRevision = this.#prove(key, 'entry', bytes)
     const change = new StoredEntry(bytes, createdRevision, this.#position, this.#ids)
@@ -204,7 +211,7 @@ class RecordReplay {
   }
 
   #readOther(kind: RecordKind, bytes: Uint8Array): AppliedChange | undefined {
-    const value = this.#readable(kind, () => readRecord(kind, bytes, this.#ids))
+    const value = this.#valueOf(kind, bytes)
     const key = recordKeyOf(kind, value)
     const createdRevision = this.#prove(this.#log.index.spanOf(kind, key), kind, bytes)
     const { changed } = this.#log
@@ -229,13 +236,17 @@ class RecordReplay {
     return created
   }
 
-  #readable<Result>(kind: RecordKind, read: () => Result): Result {
+  #valueOf(kind: RecordKind, bytes: Uint8Array): Records[RecordKind] {
     try {
-      return read()
+      return readRecord(kind, bytes, this.#ids)
     } catch (cause) {
-      if (cause instanceof StoreError && cause.code === 'ERR_STORE_VERSION') throw cause
-      throw corrupt(`${kind} ${this.#place(kind)} cannot be read`, cause)
+      throw this.#unreadable(kind, cause)
     }
+  }
+
+  #unreadable(kind: RecordKind, cause: unknown): unknown {
+    if (cause instanceof StoreError && cause.code === 'ERR_STORE_VERSION') return cause
+    return corrupt(`${kind} ${this.#place(kind)} cannot be read`, cause)
   }
 
   /** Where the record is that is being read. */

@@ -41,8 +41,7 @@ export class EntryLayout {
    * @throws {StoreError} `ERR_STORE_VERSION`, or `ERR_STORE_CORRUPT` when the bytes are no entry
    */
   read(bytes: Buffer, start: number, end: number): this {
-    this.readIds(bytes, start, end)
-    this.#readSelectors(this.#reader)
+    this.readSelectors(bytes, start, end)
     this.#readRest(this.#reader)
     this.#reader.end()
     return this
@@ -69,7 +68,10 @@ export class EntryLayout {
     return this
   }
 
-  #readSelectors(reader: BinaryReader): void {
+  /** Finds IDs and selectors only. */
+  readSelectors(bytes: Buffer, start: number, end: number): this {
+    this.readIds(bytes, start, end)
+    const reader = this.#reader
     const { selectors } = this
     selectors.length = 0
     for (let left = reader.unsigned(); left > 0; left--) {
@@ -78,6 +80,7 @@ export class EntryLayout {
       reader.skip()
     }
     selectors.push(reader.offset)
+    return this
   }
 
   #readRest(reader: BinaryReader): void {
