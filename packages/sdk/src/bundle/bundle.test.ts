@@ -62,6 +62,11 @@ describe('a SPIFFE bundle', () => {
     expect(codeOf(() => parse([entry]))).toBe(code)
   })
 
+  it('may say with null that its publisher neither counts nor says when to look again', () => {
+    const bundle = parse([], { spiffe_sequence: null, spiffe_refresh_hint: null })
+    expect([bundle.sequenceNumber, bundle.refreshHintSeconds]).toEqual([undefined, undefined])
+  })
+
   it('is refused when one key ID names two keys', () => {
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
     const twin = { ...other.export({ format: 'jwk' }), kid: 'k', use: 'jwt-svid' }

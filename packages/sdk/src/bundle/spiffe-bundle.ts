@@ -153,8 +153,9 @@ function findCertificate(jwk: JsonObject, index: number): Buffer | undefined {
   return der
 }
 
+/** Publishers that do not count may say so with null, as some JSON writers do. */
 function readSequence(value: JsonValue | undefined): bigint | undefined {
-  if (value === undefined) return undefined
+  if (value === undefined || value === null) return undefined
   const sequence = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
   if (typeof sequence !== 'bigint' || sequence < 0n || sequence >= 2n ** 64n)
     throw malformed('spiffe_sequence is not an unsigned integer')
@@ -162,7 +163,7 @@ function readSequence(value: JsonValue | undefined): bigint | undefined {
 }
 
 function readHint(value: JsonValue | undefined): number | undefined {
-  if (value === undefined) return undefined
+  if (value === undefined || value === null) return undefined
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw malformed('spiffe_refresh_hint is not a number of seconds')
   return value

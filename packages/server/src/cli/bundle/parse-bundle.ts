@@ -6,6 +6,7 @@ import { SpiffeBundle } from '@mini-spire/sdk/bundle'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { parseCertificate, parsePem } from '@mini-spire/sdk/x509'
+import { type Jwk, jwkProblem } from './jwk-problem.ts'
 
 /**
  * Reads a bundle that an operator hands in: PEM certificates, or the SPIFFE bundle document.
@@ -55,7 +56,27 @@ function readSpiffeBundle(trustDomain: TrustDomain, text: string): SpiffeBundle 
     new CommandError(`unable to parse to spiffe bundle: spiffebundle: ${why}`)
   const problem = goJsonProblem(text)
   if (problem !== undefined) throw fail(`unable to parse JWKS: ${problem}`)
+  checkEntries(text, fail)
   return read(fail, () => SpiffeBundle.parse(trustDomain, text))
+}
+
+/** Entries that the standard has readers pass over are refused here: {@link jwkProblem}. */
+function checkEntries(text: string, fail: (why: string) => CommandError): void {
+  const document = JSON.parse(text) as { readonly keys?: unknown } | null
+  const keys: readonly unknown[] = Array.isArray(document?.keys) ? document.keys : []
+  for (const key of keys) {
+    const problem = jwkProblem(key)
+    if (problem !== undefined) throw fail(`unable to parse JWKS: ${problem}`)
+  }
+  for (const [index, { use, kty, x5c }] of (keys as readonly Jwk[]).entries()) {
+    const count = Array.isArray(x5c) ? x5c.length : 0
+    if (use === 'x509-svid' && count !== 1)
+      throw fail(`expected a single certificate in x509-svid entry ${index}; got ${count}`)
+    if (use === 'jwt-svid' && kty === 'oct')
+      throw new CommandError(
+        'unable to parse to type bundle: x509: unsupported public key type: []uint8',
+      )
+  }
 }
 
 function read<Value>(fail: (why: string) => Error, parse: () => Value): Value {
