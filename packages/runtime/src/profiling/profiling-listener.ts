@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { ConnectionLimits } from '../connection-limits.ts'
+import { boundProbes, probeTimeouts } from '../probe-connections.ts'
 import type { RuntimeProfiler } from './runtime-profiler.ts'
 
 /** How long a CPU profile takes unless `seconds` says otherwise, and at most. */
 const usualSeconds = 30
 const mostSeconds = 300
-/** How long a request may take to arrive: as SPIRE's. */
-const requestTimeoutMs = 10_000
 
 const index = `/debug/pprof/
 
@@ -24,13 +24,14 @@ const ownNames = new Set(['localhost', '127.0.0.1', '[::1]'])
 export class ProfilingListener implements AsyncDisposable {
   readonly #profiler: Pick<RuntimeProfiler, 'cpu' | 'heap'>
   readonly #server: Server
+  readonly #connections: ConnectionLimits
 
   constructor(profiler: Pick<RuntimeProfiler, 'cpu' | 'heap'>) {
     this.#profiler = profiler
-    this.#server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
+    this.#server = createServer(probeTimeouts, (request, response) => {
       this.#answer(request, response).catch(() => response.destroy())
     })
-    this.#server.maxConnections = 16
+    this.#connections = boundProbes(this.#server)
   }
 
   /** Resolves to the port that was bound. @throws the system's error */
@@ -39,7 +40,6 @@ export class ProfilingListener implements AsyncDisposable {
       this.#server.once('error', reject)
       this.#server.listen({ host: 'localhost', port }, resolve)
     })
-    this.#server.removeAllListeners('error').on('error', () => {})
     const address = this.#server.address()
     return typeof address === 'object' && address ? address.port : 0
   }
@@ -47,7 +47,7 @@ export class ProfilingListener implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await new Promise((resolve) => {
       this.#server.close(resolve)
-      this.#server.closeAllConnections()
+      this.#connections.destroyAll()
     })
   }
 

@@ -9,7 +9,7 @@ import {
 } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { get } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -118,6 +118,23 @@ describe('profiles of this process', () => {
       expect((await fetch(url + path)).status).toBe(404)
     },
   )
+
+  it('are asked for over a bounded number of connections [gate 11]', async () => {
+    const sockets: Socket[] = []
+    const isTaken = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        const socket = connect({ host: 'localhost', port: Number(new URL(url).port) })
+        sockets.push(socket)
+        socket.on('error', () => {})
+        socket.once('data', () => resolve(true)).once('close', () => resolve(false))
+        socket.write('GET /debug/pprof/ HTTP/1.1\r\nhost: localhost\r\n\r\n')
+      })
+    const taken = await Promise.all(Array.from({ length: 40 }, isTaken))
+    expect(taken.filter(Boolean)).toHaveLength(32)
+    for (const socket of sockets) socket.destroy()
+    await expect.poll(isTaken).toBe(true)
+    for (const socket of sockets) socket.destroy()
+  })
 
   it('are read only, and listed', async () => {
     expect((await fetch(`${url}/heap`, { method: 'POST' })).status).toBe(405)
