@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { keyIdentifier, parsePublicKey } from '@mini-spire/sdk/x509'
+import { type Certificate, keyIdentifier, parsePublicKey } from '@mini-spire/sdk/x509'
 import { CertificateWriter } from '../x509/certificate-writer.ts'
 import { encodeName } from '../x509/name.ts'
 import { SerialNumbers } from '../x509/serial-number.ts'
@@ -20,12 +20,13 @@ export class TestAuthority {
   readonly #writer: CertificateWriter
   readonly #serials = new SerialNumbers()
 
-  constructor() {
+  /** @param alias the authority by whose name it goes, without having its key */
+  constructor(alias?: Pick<Certificate, 'subjectRaw' | 'subjectKeyId'>) {
     const publicKey = publicKeyOf(this.#key)
     this.#writer = new CertificateWriter(
       {
-        name: encodeName({ organization: ['test'] }),
-        keyId: keyIdentifier(publicKey),
+        name: alias?.subjectRaw ?? encodeName({ organization: ['test'] }),
+        keyId: alias?.subjectKeyId ?? keyIdentifier(publicKey),
         signer: signerFromKeyObject(this.#key),
       },
       'leaf',

@@ -15,8 +15,6 @@ export function readPeerChain(socket: TLSSocket): readonly X509Certificate[] {
   const chain: X509Certificate[] = []
   let next = socket.getPeerX509Certificate()
   while (next && chain.length < longestChain) {
-    const { fingerprint256 } = next
-    if (chain.some((known) => known.fingerprint256 === fingerprint256)) break
     chain.push(next)
     next = next.issuerCertificate
   }

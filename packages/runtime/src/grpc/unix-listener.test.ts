@@ -1,7 +1,15 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { silentLogger } from '../log/logger.ts'
@@ -75,10 +83,35 @@ describe('a Unix listener', () => {
     await expect(listening).rejects.toMatchObject({ code: 'ERR_LISTEN_UNSAFE_DIRECTORY' })
   })
 
+  it.each(['x'.repeat(108), 'é'.repeat(54)])(
+    'listens nowhere when its path is longer than the system takes: %s',
+    async (name) => {
+      const directory = folder()
+      const path = join(directory, 'new', name)
+      const listening = host().listenUnix({ path, mode: 0o770, directoryMode: 0o750 })
+      await expect(listening).rejects.toMatchObject({
+        code: 'ERR_LISTEN_FAILED',
+        message: expect.stringContaining('the path is longer than 107 bytes'),
+      })
+      expect(readdirSync(directory)).toEqual([])
+    },
+  )
+
+  it('listens at the longest path that the system takes', async () => {
+    const directory = folder()
+    const path = join(directory, 'x'.repeat(107 - 1 - directory.length))
+    await host().listenUnix({ path, mode: 0o770, directoryMode: 0o750 })
+    expect(statSync(path).isSocket()).toBe(true)
+  })
+
   it('says which path it cannot have', async () => {
-    const path = join(folder(), 'x'.repeat(200))
+    const path = join(folder(), 'file', 's')
+    writeFileSync(dirname(path), '')
     const listening = host().listenUnix({ path, mode: 0o770, directoryMode: 0o750 })
-    await expect(listening).rejects.toMatchObject({ code: 'ERR_LISTEN_FAILED' })
+    await expect(listening).rejects.toMatchObject({
+      code: 'ERR_LISTEN_FAILED',
+      message: expect.stringContaining(dirname(path)),
+    })
   })
 
   it('holds no more connections of one process than its share', async () => {

@@ -57,6 +57,17 @@ describe('a judge of its own in place of roots', () => {
     expect(textOf(answer)).toBe('hello')
     expect(chains.map(([leaf]) => new X509Certificate(leaf ?? '').toString())).toEqual([named.cert])
   })
+
+  it('is told all that the server sent, also behind a certificate that comes twice', async () => {
+    const cert = named.cert.repeat(2) + named.root
+    const url = await serve((_request, response) => response.end(), { cert })
+    const sent: string[] = []
+    const verifyServer = (chain: readonly Uint8Array[]): void => {
+      sent.push(...chain.map((der) => new X509Certificate(der).toString()))
+    }
+    await client().request({ url, verifyServer })
+    expect(sent).toEqual([named.cert, named.cert, named.root])
+  })
 })
 
 describe('a client certificate', () => {

@@ -7,16 +7,17 @@ import { connect } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { TLSSocket } from 'node:tls'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { X509Bundle } from '@mini-spire/sdk/bundle'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { TestCa } from '@mini-spire/sdk/testing'
+import { makeTestCertificate, TestCa } from '@mini-spire/sdk/testing'
 import { pemEncode } from '@mini-spire/sdk/x509'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FakeClock } from '../clock.test-kit.ts'
 import { systemClock } from '../clock.ts'
 import type { PrometheusTlsConfig, TelemetryConfig } from '../config/daemon-config.ts'
 import { silentLogger } from '../log/logger.ts'
+import { publicAuthority } from '../x509/public-authority.test-kit.ts'
 import { noMetrics } from './metrics.ts'
 import {
   loadPrometheusTls,
@@ -183,6 +184,28 @@ describe('a metrics listener with a tls block', () => {
     })
     await expect(plain).rejects.toThrow(/hang up|reset/i)
     expect(await scrape(port, {})).toContain('spire_test_started{trust_domain="example_org"} 1')
+  })
+
+  it('shows nothing beside its own certificate, although OpenSSL has one that would fit', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const der = makeTestCertificate(
+      { name: publicAuthority().subjectRaw, privateKey },
+      {
+        publicKey: createPublicKey(privateKey),
+        notBefore: new Date(0),
+        notAfter: new Date(1e13),
+      },
+    )
+    const certFile = await file('own.pem', pemEncode('CERTIFICATE', der))
+    const keyFile = await file('own.key', pemOf(privateKey))
+    await using started = await start({ ...none, certFile, keyFile })
+    const { port } = started.listener?.address() ?? { port: 0 }
+    const socket = connectTls({ host: 'localhost', port, ca: [], rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    // Read once: that takes it out of what OpenSSL keeps.
+    const leaf = socket.getPeerX509Certificate()
+    expect([leaf?.raw, leaf?.issuerCertificate]).toEqual([der, undefined])
+    socket.destroy()
   })
 
   it('stops at once while a connection has not ended its handshake', async () => {

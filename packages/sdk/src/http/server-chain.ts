@@ -8,10 +8,7 @@ export function readServerChain(socket: TLSSocket): readonly Uint8Array[] {
   const chain: Buffer[] = []
   let next = socket.getPeerX509Certificate()
   while (next && chain.length < longestChain) {
-    const { raw } = next
-    // A self-signed certificate is its own issuer.
-    if (chain.some((known) => known.equals(raw))) break
-    chain.push(raw)
+    chain.push(next.raw)
     next = next.issuerCertificate
   }
   return chain.map((raw) => new Uint8Array(raw))

@@ -32,10 +32,7 @@ export function readPeerChain(socket: TLSSocket): readonly Uint8Array[] {
   const chain: Buffer[] = []
   let one = socket.getPeerX509Certificate()
   while (one && chain.length < maxChain) {
-    const { raw } = one
-    // A self-signed certificate is its own issuer.
-    if (chain.some((known) => known.equals(raw))) break
-    chain.push(raw)
+    chain.push(one.raw)
     one = one.issuerCertificate
   }
   return chain

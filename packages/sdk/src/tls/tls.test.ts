@@ -1,12 +1,16 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { get } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { connect as plainConnect } from 'node:tls'
+import { text } from 'node:stream/consumers'
+import { connect as plainConnect, rootCertificates } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { X509BundleSet } from '../bundle/index.ts'
 import { SpiffeId } from '../spiffe-id/index.ts'
-import { TestCa } from '../testing/index.ts'
-import type { X509Svid } from '../x509-svid/index.ts'
+import { makeTestCertificate, TestCa } from '../testing/index.ts'
+import { parseCertificate } from '../x509/index.ts'
+import { X509Svid } from '../x509-svid/index.ts'
 import {
   type Authorizer,
   authorizeAny,
@@ -105,6 +109,17 @@ async function read({ socket }: TlsConnection): Promise<string> {
   return Buffer.concat(parts).toString()
 }
 
+/** The name of an authority that Node trusts where nothing else is said, and a key that it does not have. */
+function publicName(): { readonly name: Uint8Array; readonly privateKey: KeyObject } {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  for (const pem of rootCertificates) {
+    const { raw, publicKey } = new X509Certificate(pem)
+    if (publicKey.asymmetricKeyType === 'ec')
+      return { name: parseCertificate(raw).subjectRaw, privateKey }
+  }
+  throw new Error('Node knows no authority')
+}
+
 const code = (value: string): unknown => expect.objectContaining({ code: value })
 
 describe('mutual TLS', () => {
@@ -126,6 +141,39 @@ describe('mutual TLS', () => {
     const { port } = await serve(new Identity(ca.createIntermediate(), '/server', ca))
     const { peer } = await call(port, new Identity(ca, '/client', ca))
     expect(peer.chain.length).toBe(2)
+  })
+
+  it('finds the intermediate of a client that sends its leaf twice', async () => {
+    const { port } = await serve(good())
+    const svid = ca.createIntermediate().issueX509Svid('/client')
+    const [leaf = ''] = svid.marshalChainPem().split(/(?<=END CERTIFICATE-----\n)/)
+    const socket = plainConnect({
+      port,
+      host: '127.0.0.1',
+      key: svid.marshalKeyPem(),
+      cert: leaf + svid.marshalChainPem(),
+      rejectUnauthorized: false,
+    })
+    socket.on('error', () => {})
+    expect(await text(socket)).toBe('hello spiffe://example.org/client')
+  })
+
+  it('shows nothing beside its chain, although OpenSSL has an authority that would fit', async () => {
+    const { name, privateKey } = publicName()
+    const says = { publicKey: createPublicKey(privateKey), uris: [String(serverId)] }
+    const times = { notBefore: new Date(0), notAfter: new Date(1e13) }
+    const der = makeTestCertificate(
+      { name, privateKey },
+      { ...says, ...times, keyUsage: ['digitalSignature'] },
+    )
+    const identity = new Identity(ca, '/server', ca)
+    identity.svid = new X509Svid({ chain: [parseCertificate(der)], privateKey })
+    const { port } = await serve(identity)
+    const socket = plainConnect({ port, host: '127.0.0.1', ca: [], rejectUnauthorized: false })
+    socket.on('error', () => {})
+    await once(socket, 'secureConnect')
+    expect(socket.getPeerX509Certificate()?.issuerCertificate).toBeUndefined()
+    socket.destroy()
   })
 
   it('refuses a client without certificate', async () => {

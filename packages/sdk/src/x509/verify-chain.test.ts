@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { describe, expect, it, vi } from 'vitest'
 import { makeTestCertificate, TestCa, testName } from '../testing/index.ts'
 import { Certificate, parseCertificate } from './certificate.ts'
@@ -68,5 +68,30 @@ describe('a chain', () => {
     } finally {
       checks.mockRestore()
     }
+  })
+  it('leads through nobody twice, whoever signed whom', () => {
+    const keyOf = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    const one = { commonName: 'one', key: keyOf() }
+    const other = { commonName: 'other', key: keyOf() }
+    const root = { commonName: 'root', key: keyOf() }
+    const leaf = { commonName: 'leaf', key: keyOf() }
+    const signed = (holder: typeof one, signer: typeof one): Certificate =>
+      parseCertificate(
+        makeTestCertificate(
+          { name: testName(signer.commonName), privateKey: signer.key },
+          {
+            publicKey: createPublicKey(holder.key),
+            notBefore: new Date(0),
+            notAfter: new Date(1e13),
+            commonName: holder.commonName,
+            isCa: holder !== leaf,
+            ...(holder !== leaf && { keyUsage: ['keyCertSign'] }),
+          },
+        ),
+      )
+    const [first, way] = [signed(leaf, one), signed(one, root)]
+    const top = signed(root, root)
+    const round = [signed(one, other), signed(other, one), way]
+    expect(verifyChain({ chain: [first, ...round], roots: [top], now })).toEqual([first, way, top])
   })
 })

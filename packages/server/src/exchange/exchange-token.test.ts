@@ -347,6 +347,30 @@ describe('a token is exchanged once', () => {
 })
 
 describe('tokens that were exchanged', () => {
+  it('cost nobody a write, whether they come again or while the first exchange goes on', async () => {
+    await register('a')
+    let [commits, refusals, write] = [0, 0, (): void => {}]
+    const written = new Promise<void>((resolve) => {
+      write = resolve
+    })
+    const store: TestState['store'] = {
+      commit: async (transactions) => {
+        commits++
+        await written
+        return await state.store.commit(transactions)
+      },
+    }
+    const by = server({ state: { registry: state.registry, store } })
+    const token = mint.token(now())
+    const all = Array.from({ length: 20 }, () => exchange({ token, by }).catch(() => refusals++))
+    await expect.poll(() => commits + refusals).toBe(20)
+    write()
+    await Promise.all(all)
+    expect([commits, refusals]).toEqual([1, 19])
+    await expect(exchange({ token, by })).rejects.toThrow(code('ERR_EXCHANGE_TOKEN_USED'))
+    expect(commits).toBe(1)
+  })
+
   it('are so many at most', async () => {
     const full = { find: () => undefined, size: maxUsedTokens, values: () => [] }
     const registry = { usedTokens: full } as unknown as TestState['registry']
