@@ -137,7 +137,11 @@ describe('a public area', () => {
   })
 
   it('has no name by SHA-1', () => {
-    const area = makeSoftKey({ ...devId, nameAlgorithm: tpmAlgorithm.sha1 }).area
+    const area = makeSoftKey({
+      ...devId,
+      nameAlgorithm: tpmAlgorithm.sha1,
+      keys: attestationKey,
+    }).area
     expect(refusal(() => TpmPublicArea.parse(area).name)).toEqual([
       'ERR_TPM_UNSUPPORTED',
       'hash algorithm 0x0004 is not supported',
@@ -224,7 +228,11 @@ describe('a certification', () => {
     ],
     ['signs otherwise', other({ scheme: [tpmAlgorithm.rsaPss, tpmAlgorithm.sha256] }), '0x0016'],
     ['is of a curve', devIdKey, 'only RSA keys are supported'],
-    ['is another', makeSoftKey(attestation), 'crypto/rsa: verification error'],
+    [
+      'is another',
+      makeSoftKey({ ...attestation, keys: endorsementKey }),
+      'crypto/rsa: verification error',
+    ],
   ] as const)('is refused by a key that %s', (_, key, message) => {
     const found = refusal(() => certifiedName(TpmPublicArea.parse(key.area), certification))
     expect(found[1]).toContain(message)
@@ -245,7 +253,7 @@ describe('a credential', () => {
     expect(softActivate(endorsementKey.privateKey, name, made)).toEqual(value)
     const another = softName(devIdKey.area)
     expect(() => softActivate(endorsementKey.privateKey, another, made)).toThrow('integrity')
-    const elsewhere = makeSoftKey(endorsement).privateKey
+    const elsewhere = attestationKey.privateKey
     expect(() => softActivate(elsewhere, name, made)).toThrow()
   })
 

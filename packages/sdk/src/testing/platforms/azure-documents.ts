@@ -1,3 +1,4 @@
+import { strangerKey } from './stranger-key.ts'
 import { attestedContent, TestAzureChain, type TestAzureChainOptions } from './test-azure-chain.ts'
 
 /** Every way in which a document can go wrong. */
@@ -92,7 +93,7 @@ type WrongSigner = Exclude<
 
 function signByAnother(chain: TestAzureChain, content: object, wrong: WrongSigner): Buffer {
   const other = (options: Partial<TestAzureChainOptions> = {}): TestAzureChain =>
-    new TestAzureChain({ now: chain.now, ...options })
+    new TestAzureChain({ now: chain.now, signerKey: strangerKey(), ...options })
   /** A certificate of the chain's own issuer, and what it says otherwise than the chain's own. */
   const issued = (options: Partial<TestAzureChainOptions>): Buffer =>
     other({ ...options, signedBy: chain.issuer.privateKey }).sign(content)

@@ -51,7 +51,7 @@ export class FakeGoogle implements AsyncDisposable {
   readonly metadata: FakeHost
   /** `www.googleapis.com` with the certificates, HTTPS. */
   readonly certificates: FakeHost
-  /** For the process that checks tokens: `HTTPS_PROXY` and `SSL_CERT_FILE`. */
+  /** For the process that checks tokens: `HTTPS_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. */
   readonly environment: Readonly<Record<string, string>>
   readonly #issuer: TokenIssuer
   readonly #instance: GoogleInstance
@@ -68,8 +68,8 @@ export class FakeGoogle implements AsyncDisposable {
     this.certificates = parts.hosts.get(certificatesHost)
     this.#issuer = parts.issuer
     this.#instance = parts.instance
-    const { HTTPS_PROXY, SSL_CERT_FILE } = parts.hosts.environment
-    this.environment = { HTTPS_PROXY, SSL_CERT_FILE }
+    const { HTTP_PROXY: _, ...environment } = parts.hosts.environment
+    this.environment = environment
   }
 
   /** Starts it, until it is disposed. */

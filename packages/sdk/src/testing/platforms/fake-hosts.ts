@@ -15,8 +15,10 @@ import { FakeHost } from './fake-host.ts'
  * hosts.get('keys.example.org').fault = 'silent'
  */
 export class FakeHosts implements AsyncDisposable {
-  /** For a process that asks them. */
-  readonly environment: Readonly<Record<'HTTP_PROXY' | 'HTTPS_PROXY' | 'SSL_CERT_FILE', string>>
+  /** For a process that asks them; it trusts nobody else then, the authorities of this machine included. */
+  readonly environment: Readonly<
+    Record<'HTTP_PROXY' | 'HTTPS_PROXY' | 'SSL_CERT_FILE' | 'SSL_CERT_DIR', string>
+  >
   readonly #hosts: ReadonlyMap<string, FakeHost>
   readonly #proxy: FakeHost
   readonly #folder: string
@@ -30,6 +32,7 @@ export class FakeHosts implements AsyncDisposable {
       HTTP_PROXY: url,
       HTTPS_PROXY: url,
       SSL_CERT_FILE: join(folder, 'roots.pem'),
+      SSL_CERT_DIR: join(folder, 'none'),
     }
   }
 

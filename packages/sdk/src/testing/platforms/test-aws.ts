@@ -1,5 +1,6 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { makeTestCertificate, testName } from '../certificate-maker.ts'
+import { strangerKey } from './stranger-key.ts'
 import { makeSignedData, type TestHolder, type TestSignedData } from './test-signed-data.ts'
 
 /** Fields of an instance identity document; anything else that is put there is signed too. */
@@ -74,7 +75,10 @@ const lineLength = 76
 
 /** Makes an RSA key with a certificate as self-signed as those of AWS. */
 export function makeTestSigner(modulusLength: 1024 | 2048, commonName = 'AWS'): TestHolder {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength })
+  return selfSigned(generateKeyPairSync('rsa', { modulusLength }).privateKey, commonName)
+}
+
+function selfSigned(privateKey: KeyObject, commonName: string): TestHolder {
   const [notBefore, notAfter] = [new Date(0), new Date(4e12)]
   const issuer = { name: testName(commonName), privateKey }
   const options = { publicKey: privateKey, commonName, notBefore, notAfter }
@@ -96,7 +100,10 @@ export class TestAws {
   readonly defaultSigner: TestHolder = makeTestSigner(1024)
   /** What a verifier must trust in place of AWS. */
   readonly certificates: TestAwsCertificates
-  readonly #stranger: TestRegion = makeRegion('AWS')
+  readonly #stranger: TestRegion = {
+    rsa1024: makeTestSigner(1024),
+    rsa2048: selfSigned(strangerKey(), 'AWS'),
+  }
 
   constructor(regions: readonly string[] = ['us-west-2', 'eu-west-1']) {
     this.regions = new Map(regions.map((name) => [name, makeRegion(`AWS ${name}`)]))

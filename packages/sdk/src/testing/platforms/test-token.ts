@@ -1,4 +1,5 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
+import { strangerKey } from './stranger-key.ts'
 
 /** A token before it is signed. */
 export interface TokenParts {
@@ -64,10 +65,8 @@ export function makeToken(
       return assemble(withClaims(parts, { exp: undefined }), rs256)
     case 'other-audience':
       return assemble(withClaims(parts, { aud: 'https://other.test' }), rs256)
-    case 'other-key': {
-      const { privateKey } = makeTokenIssuer(issuer.keyId)
-      return assemble(parts, (signed) => sign('sha256', Buffer.from(signed), privateKey))
-    }
+    case 'other-key':
+      return assemble(parts, (signed) => sign('sha256', Buffer.from(signed), strangerKey()))
     case 'unknown-key-id':
       return assemble(withHeader(parts, { kid: 'unknown' }), rs256)
     case 'without-key-id':

@@ -149,6 +149,7 @@ let folder: string
 let paths: { readonly devId: string; readonly endorsement: string }
 let attestor: TpmDevIdAttestor
 const machine = makeMachine()
+const otherMachine = makeMachine('rsa')
 
 function configure(text: string): TpmDevIdAttestor {
   const surroundings = { trustDomain: TrustDomain.parse('example.org'), clock: systemClock }
@@ -199,7 +200,7 @@ const sha1 = (der: Uint8Array): string => createHash('sha1').update(der).digest(
 
 describe('tpm_devid accepts', () => {
   it.each(['rsa', 'ecc'] as const)('a DevID key of the kind %s', async (kind) => {
-    const one = makeMachine(kind)
+    const one = kind === 'rsa' ? otherMachine : machine
     expect(await attest(one)).toEqual({
       agentId: `spiffe://example.org/spire/agent/tpm_devid/${sha1(one.chain[0] ?? Buffer.alloc(0))}`,
       selectorValues: [
@@ -362,7 +363,7 @@ describe('tpm_devid refuses a TPM', () => {
   })
 
   it('that shows the endorsement certificate of another', async () => {
-    const { endorsementCertificate } = makeMachine()
+    const { endorsementCertificate } = otherMachine
     expect(await refusal({ ...machine, endorsementCertificate })).toEqual([
       'ERR_NODE_EVIDENCE_MALFORMED',
       `${differs}modulus mismatch`,
@@ -429,7 +430,7 @@ describe('tpm_devid refuses an attestation key', () => {
   })
 
   it('that certifies another key', async () => {
-    const other = softCertify(machine.attestation.privateKey, makeMachine().devId.area)
+    const other = softCertify(machine.attestation.privateKey, otherMachine.devId.area)
     const attempt = changed({
       CertifiedDevID: base64(other.attested),
       CertificationSignature: base64(other.signature),
@@ -438,7 +439,7 @@ describe('tpm_devid refuses an attestation key', () => {
   })
 
   it('that did not sign', async () => {
-    const other = softCertify(makeSoftKey(attestation).privateKey, machine.devId.area)
+    const other = softCertify(otherMachine.attestation.privateKey, machine.devId.area)
     const attempt = changed({ CertificationSignature: base64(other.signature) })
     expect(await refusal(machine, attempt)).toEqual(cannotVerify('crypto/rsa: verification error'))
   })
@@ -505,7 +506,7 @@ describe('tpm_devid refuses an answer', () => {
   })
 
   it('of another machine that has this one’s key', async () => {
-    const thief = { ...machine, endorsement: makeMachine().endorsement }
+    const thief = { ...machine, endorsement: otherMachine.endorsement }
     const answer = (challenge: Uint8Array): Buffer => {
       // Its TPM cannot open what was made for this one's: all that is left is to guess.
       expect(() => answerOf(thief, challenge)).toThrow()
