@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 const ssr = { resolve: { conditions: ['source'] } }
@@ -13,6 +14,8 @@ const daemons = {
 
 const config: ViteUserConfig = defineConfig({
   test: {
+    // Tests wait more than they compute, those with daemons above all: two at once, even on two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       suite(
         'unit',
@@ -36,7 +39,11 @@ const config: ViteUserConfig = defineConfig({
         hookTimeout: 600_000,
       }),
       suite('spire', ['test/spire/**/*.test.ts'], { ...daemons, testTimeout: 180_000 }),
-      suite('soak', ['test/soak/**/*.test.ts'], { ...daemons, testTimeout: 3_600_000 }),
+      suite('soak', ['test/soak/**/*.test.ts'], {
+        ...daemons,
+        testTimeout: 3_600_000,
+        fileParallelism: false,
+      }),
     ],
   },
 })

@@ -1,16 +1,12 @@
-import { execFile } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { writeFileSync } from 'node:fs'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { issue } from '@mini-spire/runtime/http/http.test-kit'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { startLocalDns } from './local-dns.ts'
-import { peerFolder } from './peers.ts'
+import { goInstall } from './peers.ts'
 import { freePort, type Scene } from './processes.ts'
 import { untilListening } from './until-listening.ts'
 
-const run = promisify(execFile)
 const version = 'v2.8.0'
 
 /** An ACME authority for tests: Let's Encrypt's Pebble. */
@@ -24,7 +20,7 @@ export interface Pebble {
 
 /** Starts Pebble, built from its published module; it asks for TLS-ALPN-01 proofs at the port given. */
 export async function startPebble(scene: Scene, tlsPort: number): Promise<Pebble> {
-  const program = await buildPebble()
+  const program = await goInstall('github.com/letsencrypt/pebble/v2/cmd/pebble', version)
   const { cert, key, root: apiRoot } = await issue('localhost')
   const [apiPort, managementPort] = [await freePort(), await freePort()]
   writeFileSync(scene.path('pebble.pem'), cert)
@@ -55,14 +51,4 @@ export async function startPebble(scene: Scene, tlsPort: number): Promise<Pebble
     apiRoot,
     issuingRoot: Buffer.from(body).toString(),
   }
-}
-
-async function buildPebble(): Promise<string> {
-  const program = join(peerFolder, 'pebble')
-  if (existsSync(program)) return program
-  await run('go', ['install', `github.com/letsencrypt/pebble/v2/cmd/pebble@${version}`], {
-    env: { ...process.env, GOBIN: peerFolder, GOFLAGS: '' },
-    maxBuffer: 16 * 1024 * 1024,
-  })
-  return program
 }

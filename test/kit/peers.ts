@@ -1,5 +1,5 @@
-import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { type ExecFileOptions, execFile, execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Program } from './processes.ts'
@@ -20,6 +20,18 @@ export function missingPeer(name: string, install: string): true {
   if (process.env['CI'] === 'true') throw new Error(message)
   process.stderr.write(`\n  SKIPPED ALOUD: ${message}\n`)
   return true
+}
+
+/** Runs what makes a peer while no other test process makes the same one: it would write a program that is running. */
+async function runAlone(
+  made: string,
+  command: string,
+  args: readonly string[],
+  options: ExecFileOptions = {},
+): Promise<void> {
+  mkdirSync(peerFolder, { recursive: true })
+  const maxBuffer = 16 * 1024 * 1024
+  await run('flock', [`${made}.lock`, command, ...args], { ...options, maxBuffer })
 }
 
 /** Whether a program can be started. */
@@ -57,12 +69,10 @@ export async function h2specPeer(): Promise<string> {
 }
 
 async function goBuild(name: string, source: string): Promise<string> {
-  mkdirSync(peerFolder, { recursive: true })
   const program = join(peerFolder, name)
-  await run('go', ['build', '-o', program, source], {
+  await runAlone(program, 'go', ['build', '-o', program, source], {
     cwd: join(root, 'test', 'interop', 'go'),
     env: { ...process.env, CGO_ENABLED: '0' },
-    maxBuffer: 16 * 1024 * 1024,
   })
   return program
 }
@@ -90,26 +100,20 @@ export async function envoyPeer(): Promise<string> {
   return (await run(python, ['-c', find])).stdout.trim()
 }
 
-/** A virtual environment of this name with these packages, whoever else makes one now; returns the folder of its programs. */
+/** Says that it is ready last: what an interrupted one left is made anew. */
+const makeEnvironment = `
+  set -ef
+  [ "$(cat "$0/ready" 2>/dev/null)" != "$1" ] || exit 0
+  rm -rf "$0"
+  python3 -m venv "$0"
+  "$0/bin/python" -m pip install --quiet $1
+  printf %s "$1" > "$0/ready"
+`
+
+/** A virtual environment of this name with these packages; returns the folder of its programs. */
 async function pythonEnvironment(name: string, packages: readonly string[]): Promise<string> {
   const folder = join(peerFolder, name)
-  const wanted = packages.join('\n')
-  const isReady = (): boolean => {
-    const ready = join(folder, 'ready')
-    return existsSync(ready) && readFileSync(ready, 'utf8') === wanted
-  }
-  if (!isReady()) {
-    const making = `${folder}-${process.pid}`
-    await run('python3', ['-m', 'venv', making])
-    const pip = ['-m', 'pip', 'install', '--quiet', ...packages]
-    await run(join(making, 'bin', 'python'), pip, { maxBuffer: 16 * 1024 * 1024 })
-    writeFileSync(join(making, 'ready'), wanted)
-    if (!isReady()) {
-      rmSync(folder, { recursive: true, force: true })
-      renameSync(making, folder)
-    }
-    rmSync(making, { recursive: true, force: true })
-  }
+  await runAlone(folder, 'sh', ['-c', makeEnvironment, folder, packages.join(' ')])
   return join(folder, 'bin')
 }
 
@@ -142,9 +146,9 @@ export async function javaPeer(): Promise<Program> {
   const folder = join(peerFolder, 'java')
   const classPath = join(folder, 'classpath')
   const goals = ['compile', 'dependency:build-classpath']
-  await run('mvn', ['-q', `-Dout=${folder}`, `-Dmdep.outputFile=${classPath}`, ...goals], {
+  const outputs = [`-Dout=${folder}`, `-Dmdep.outputFile=${classPath}`]
+  await runAlone(folder, 'mvn', ['-q', ...outputs, ...goals], {
     cwd: join(root, 'test', 'interop', 'java'),
-    maxBuffer: 16 * 1024 * 1024,
   })
   const path = `${join(folder, 'classes')}:${readFileSync(classPath, 'utf8').trim()}`
   return { command: 'java', args: ['-cp', path, 'Workload'] }
@@ -164,13 +168,12 @@ export async function opaPeer(): Promise<string> {
   return await goInstall('github.com/open-policy-agent/opa', opaVersion)
 }
 
-async function goInstall(module: string, version: string): Promise<string> {
+/** Installs a Go program from its published module, once, and returns its path. */
+export async function goInstall(module: string, version: string): Promise<string> {
   const program = join(peerFolder, module.split('/').at(-1) ?? '')
-  if (existsSync(program)) return program
-  mkdirSync(peerFolder, { recursive: true })
-  await run('go', ['install', `${module}@${version}`], {
+  const unlessThere = '[ -e "$0" ] || exec go install "$1"'
+  await runAlone(program, 'sh', ['-c', unlessThere, program, `${module}@${version}`], {
     env: { ...process.env, GOBIN: peerFolder, GOFLAGS: '' },
-    maxBuffer: 16 * 1024 * 1024,
   })
   return program
 }
