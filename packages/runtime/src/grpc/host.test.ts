@@ -334,7 +334,8 @@ describe('streams', () => {
     expect(await stopped).toBe(true)
     const endless = await open()
     expect(await endless.host.stop(1)).toBe(false)
-    expect((await failure(endless.answer)).message).toContain('Unavailable')
+    // Cut off: how the client's library calls that depends on what it had read by then.
+    expect((await failure(endless.answer)).message).toMatch(/Unavailable|ended without gRPC status/)
   })
 
   it('requests of a stream are read as they are asked for, and errors in them end it', async () => {
