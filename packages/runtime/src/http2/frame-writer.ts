@@ -52,6 +52,12 @@ export function pingAckFrame(opaque: Uint8Array): Buffer {
   return bytes
 }
 
+/** A PING that asks for an answer (RFC 9113, 6.7). */
+export function pingFrame(): Buffer {
+  const bytes = frame(frameTypes.ping, 0, 0, 8)
+  return bytes.fill(0, frameHeaderBytes)
+}
+
 /** RFC 9113, 6.8. */
 export function goAwayFrame(lastStreamId: number, code: ErrorCode): Buffer {
   const bytes = frame(frameTypes.goAway, 0, 0, 8)

@@ -9,7 +9,13 @@ import {
   protocolError,
   withoutPadding,
 } from './frame-rules.ts'
-import { goAwayFrame, pingAckFrame, settingsAckFrame, settingsFrame } from './frame-writer.ts'
+import {
+  goAwayFrame,
+  pingAckFrame,
+  pingFrame,
+  settingsAckFrame,
+  settingsFrame,
+} from './frame-writer.ts'
 import { UnfinishedBlock } from './header-block.ts'
 import { Http2Error } from './http2-error.ts'
 import { Output } from './output.ts'
@@ -64,6 +70,8 @@ export class ServerSession {
   #untakenReplies = 0
   #stall: Timer | undefined
   #end: Timer | undefined
+  /** Runs until the peer has heard that it is to go elsewhere. */
+  #unheard: Timer | undefined
   /** Runs while nothing is read of a peer that asks too fast. */
   #pause: Timer | undefined
   #isRetiring = false
@@ -97,13 +105,18 @@ export class ServerSession {
   retire(): void {
     if (this.#isRetiring || this.#isOver) return
     this.#isRetiring = true
-    if (this.#streams.size === 0) {
+    // Who has not begun, or asks too fast to be read, is not waited for.
+    const isHeard = this.#prefaceBytes === undefined && !this.#pause
+    if (!isHeard && this.#streams.size === 0) {
       this.#goAway(errorCodes.noError)
       return
     }
-    // The largest ID: everything the peer has sent by the time it reads this is still served.
+    // The largest ID: everything the peer has sent by the time it reads this is still served; its answer to the PING tells when.
     this.#output.write(goAwayFrame(maxStreamId, errorCodes.noError))
-    this.#end = this.#options.clock.setTimer(this.#options.retireMs, () => this.destroy())
+    this.#output.write(pingFrame())
+    const { clock, retireMs } = this.#options
+    if (isHeard) this.#unheard = clock.setTimer(bounds.unheardMs, () => this.#onHeard())
+    this.#end = clock.setTimer(retireMs, () => this.destroy())
   }
 
   /** Cuts the connection, whatever is under way on it. */
@@ -128,6 +141,7 @@ export class ServerSession {
       this.#pause = undefined
       if (!this.#isTooFast()) this.#onRoom()
     })
+    if (this.#unheard) this.#onHeard()
     return true
   }
 
@@ -215,7 +229,10 @@ export class ServerSession {
 
   #ping(frame: Frame): void {
     checkLength(frame, 8)
-    if (frame.flags & frameFlags.ack) return
+    if (frame.flags & frameFlags.ack) {
+      this.#onHeard()
+      return
+    }
     this.#options.pace?.take()
     this.#reply(pingAckFrame(frame.bytes.subarray(frame.start, frame.end)))
   }
@@ -312,8 +329,14 @@ export class ServerSession {
     if (this.#output.waitingBytes <= bounds.maxWaitingBytes) this.#socket.resume()
   }
 
+  #onHeard(): void {
+    this.#unheard?.cancel()
+    this.#unheard = undefined
+    if (this.#streams.size === 0) this.#onEmpty()
+  }
+
   #onEmpty(): void {
-    if (this.#isRetiring && !this.#isOver) this.#goAway(errorCodes.noError)
+    if (this.#isRetiring && !this.#unheard && !this.#isOver) this.#goAway(errorCodes.noError)
   }
 
   #fail(error: unknown): void {
@@ -337,7 +360,7 @@ export class ServerSession {
   }
 
   #cancelTimers(): void {
-    for (const timer of [this.#stall, this.#end, this.#pause]) timer?.cancel()
+    for (const timer of [this.#stall, this.#unheard, this.#end, this.#pause]) timer?.cancel()
   }
 
   #closed(): void {

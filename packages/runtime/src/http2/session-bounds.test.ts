@@ -15,6 +15,7 @@ const trailers = encodeHeaders([['x', 'y']])
 const calm = 11
 const streamClosed = 5
 const open = (stream: number): Buffer => request(stream, { flags: frameFlags.endHeaders })
+const pong = frame(types.ping, { flags: frameFlags.ack, payload: Buffer.alloc(8) })
 const reset = (stream: number): Buffer => frame(types.rstStream, { stream, payload: uint32(8) })
 const windowUpdate = (stream: number, by: number): Buffer =>
   frame(types.windowUpdate, { stream, payload: uint32(by) })
@@ -331,23 +332,44 @@ describe('a connection that is told to go elsewhere', () => {
     peer.write(open(3))
     await peer.settled()
     for (const stream of bench.streams) stream.sendHeaders(headers, true)
+    // What was under way when the peer heard of it.
+    peer.write(open(5), pong)
+    await peer.settled()
+    bench.streams[2]?.sendHeaders(headers, true)
     expect(await peer.goneWith()).toBe(0)
     const last = peer.came.findLast(({ type }) => type === types.goAway)
-    expect([bench.streams.length, last?.payload.readUInt32BE(0)]).toEqual([2, 3])
+    expect([bench.streams.length, last?.payload.readUInt32BE(0)]).toEqual([3, 5])
   })
 
-  it('without streams ends at once, and with some that do not end in time', async () => {
-    const idle = bench.greeted()
-    await idle.settled()
-    bench.sessions[0]?.retire()
-    expect(await idle.goneWith()).toBe(0)
+  it('without streams ends when the peer has heard of it, or does not say so', async () => {
+    const peers = [bench.greeted(), bench.greeted()] as const
+    for (const peer of peers) await peer.settled()
+    for (const session of bench.sessions) session.retire()
+    for (const peer of peers) await peer.next(({ type }) => type === types.goAway)
+    expect(bench.closed).toBe(0)
+    peers[0].write(pong)
+    expect(await peers[0].goneWith()).toBe(0)
+    bench.clock.advance(1_000)
+    expect(await peers[1].goneWith()).toBe(0)
+  })
+
+  it('ends although its streams do not, in time', async () => {
     const busy = bench.greeted()
     busy.write(open(1))
     await busy.settled()
-    bench.sessions[1]?.retire()
+    bench.sessions[0]?.retire()
+    busy.write(pong)
+    await busy.settled()
     bench.clock.advance(60_000)
     await busy.closed
     expect(bench.streams.map(({ isClosed }) => isClosed)).toEqual([true])
+  })
+
+  it('without having said what it speaks ends at once', async () => {
+    const silent = bench.connect()
+    await expect.poll(() => bench.sessions.length).toBe(1)
+    bench.sessions[0]?.retire()
+    await silent.closed
   })
 
   it('is cut off when it does not close its side', async () => {
