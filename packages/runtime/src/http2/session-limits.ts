@@ -19,7 +19,7 @@ export const defaultSessionLimits = {
   /** A frame or header block that has begun, and the preface, have to be there by then. */
   stallMs: 10_000,
   /** A peer that is told that its connection will be over may take so long to hear of it; it is cut off then, or served on. */
-  unheardMs: 1_000,
+  unheardMs: 400,
   /** A peer that was told that its connection is over may take so long to close it. */
-  lingerMs: 1_000,
+  lingerMs: 500,
 } as const
