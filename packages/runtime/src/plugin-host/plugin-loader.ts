@@ -16,6 +16,7 @@ import { configurationService } from './configuration-service.ts'
 import { type Exchangeable, exchangeable } from './exchangeable.ts'
 import type { ExternalPlugin } from './external-plugin.ts'
 import type { HostService } from './host-services.ts'
+import { pluginDataProblem } from './plugin-data-problem.ts'
 import { PluginError } from './plugin-error.ts'
 import { defaultPluginTimeouts, type PluginTimeouts } from './plugin-timeouts.ts'
 import { parseChecksum } from './program.ts'
@@ -332,5 +333,5 @@ function statusText(error: unknown): string {
   const isLocal = isSpiffeError(error, 'ERR_PLUGIN_DATA') || isSpiffeError(error, 'ERR_PLUGIN_LOAD')
   if (isLocal) return error.message
   const kind = error instanceof SpiffeError ? error.kind : 'unknown'
-  return `rpc error: code = ${grpcStatusName(grpcStatusFromKind(kind))} desc = ${messageOf(error)}`
+  return `rpc error: code = ${grpcStatusName(grpcStatusFromKind(kind))} desc = ${pluginDataProblem(error)}`
 }

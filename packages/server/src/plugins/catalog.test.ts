@@ -36,6 +36,11 @@ describe('loadPlugins refuses', () => {
       'failed to load plugin "nope": no built-in plugin "nope" for type "KeyManager"',
     ],
     [
+      `${memory} NodeAttestor "x509pop" { plugin_data { ca_bundle_path = [] } }`,
+      'ERR_PLUGIN_CONFIG',
+      'failed to configure plugin "x509pop": rpc error: code = InvalidArgument desc = unable to decode configuration: At 1:80: root.ca_bundle_path: unknown type for string *ast.ListType',
+    ],
+    [
       `${memory} NodeAttestor "x509pop" { plugin_data {} }`,
       'ERR_PLUGIN_CONFIG',
       'failed to configure plugin "x509pop": rpc error: code = InvalidArgument desc = one of ca_bundle_path or ca_bundle_paths must be configured',

@@ -6,6 +6,7 @@ import { readPlugins } from '@mini-spire/runtime/config/read-plugins'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkPluginData, type PluginDataProblem } from './check-data.ts'
+import { nodeAttestorBuiltIns } from './node-attestor/built-ins.ts'
 
 const surroundings = { trustDomain: TrustDomain.parse('example.org'), environment: {} }
 
@@ -16,9 +17,19 @@ function check(name: string, data: string, more = ''): readonly PluginDataProble
 
 describe('plugin_data of a node attestor', () => {
   const bad = [
+    ['aws_iid', 'partition = "x"', 'invalid partition "x", must be one of: [aws aws-cn'],
+    ['azure_imds', '', 'configuration must have at least one tenant'],
     ['azure_msi', '', 'configuration must have at least one tenant'],
     ['gcp_iit', '', 'projectid_allow_list is required'],
     ['http_challenge', 'allowed_dns_patterns = ["("]', 'cannot compile allowed_dns_pattern: '],
+    ['http_challenge', 'required_port = "x"', 'unable to decode configuration: strconv.ParseInt: '],
+    ['join_token', 'a = 1', 'unknown setting "a" encountered'],
+    [
+      'join_token',
+      'a = 1 b {}',
+      'unknown setting "a" encountered\n\t\tunknown setting "b" encountered',
+    ],
+    ['k8s_psat', '', 'No clusters configured, PSAT attestation is effectively disabled'],
     ['k8s_psat', 'clusters = { a = {} }', 'must have at least one service account allowed'],
     ['sshpop', '', 'missing required config value for "cert_authorities"'],
     ['tpm_devid', '', 'devid_ca_path is required'],
@@ -34,6 +45,8 @@ describe('plugin_data of a node attestor', () => {
   })
 
   it.each([
+    ['aws_iid', ''],
+    ['join_token', ''],
     ['azure_msi', 'tenants = { "t" = {} }'],
     ['gcp_iit', 'projectid_allow_list = ["p"]'],
     ['http_challenge', ''],
@@ -41,6 +54,14 @@ describe('plugin_data of a node attestor', () => {
   ])('is found good without asking anybody: %s', (name, data) => {
     expect(check(name, data)).toEqual([])
   })
+})
+
+it('no built-in node attestor is left out of what is judged', () => {
+  const unread = [...nodeAttestorBuiltIns.keys()].filter((name) => {
+    const text = `NodeAttestor "${name}" { plugin_data { agent_path_template = [] required_port = [] clusters = 1 devid_ca_path = [] cert_authorities = {} } }`
+    return checkPluginData(readPlugins(parseConfig(text)), surroundings).length === 0
+  })
+  expect(unread).toEqual([])
 })
 
 describe('plugin_data_file', () => {

@@ -1,15 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
-import type { Node } from '@mini-spire/runtime/config/ast'
+import type { Node, ObjectItem } from '@mini-spire/runtime/config/ast'
+import { decodeSection } from '@mini-spire/runtime/config/decode'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
+import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { Environment } from '@mini-spire/runtime/http/system-roots'
 import { osErrorText } from '@mini-spire/runtime/os-error'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
-import { messageOf } from '@mini-spire/sdk/errors'
+import { pluginDataProblem } from '@mini-spire/runtime/plugin-host/plugin-data-problem'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import { readKeysPath } from './keys-path.ts'
+import { readAwsIidConfig } from './node-attestor/aws-iid/aws-iid-config.ts'
+import { readAzureImdsConfig } from './node-attestor/azure-imds/azure-imds-config.ts'
 import { readAzureMsiConfig } from './node-attestor/azure-msi/azure-msi-config.ts'
 import { readGcpIitConfig } from './node-attestor/gcp-iit/gcp-iit-config.ts'
 import { readHttpChallengeConfig } from './node-attestor/http-challenge/http-challenge-config.ts'
@@ -38,6 +42,8 @@ type Read = (data: Node | undefined, surroundings: DataSurroundings) => unknown
 
 const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['KeyManager disk', readKeysPath],
+  ['NodeAttestor aws_iid', (data, { environment }) => readAwsIidConfig(data, environment)],
+  ['NodeAttestor azure_imds', (data, known) => readAzureImdsConfig(data, unconnected(known))],
   ['NodeAttestor azure_msi', (data, known) => readAzureMsiConfig(data, unconnected(known))],
   ['NodeAttestor gcp_iit', (data, known) => readGcpIitConfig(data, unconnected(known))],
   ['NodeAttestor http_challenge', readHttpChallengeConfig],
@@ -59,6 +65,33 @@ const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['UpstreamAuthority spire', readSpireConfig],
   ['UpstreamAuthority vault', (data, { environment }) => readVaultConfig(data, environment)],
 ])
+
+/** What a server runs with, and SPIRE's `validate` refuses nevertheless. */
+const notes: ReadonlyMap<string, (data: Node | undefined) => string | undefined> = new Map([
+  ['NodeAttestor join_token', unknownSettings],
+  [
+    'NodeAttestor k8s_psat',
+    (data) =>
+      isWithoutClusters(data)
+        ? 'No clusters configured, PSAT attestation is effectively disabled'
+        : undefined,
+  ],
+])
+
+function unknownSettings(data: Node | undefined): string | undefined {
+  const keys = itemsOf(data).map(({ keys: [key] }) => key?.text ?? '')
+  return keys.map((key) => `unknown setting ${quoteGo(key)} encountered`).join('\n\t\t')
+}
+
+function isWithoutClusters(data: Node | undefined): boolean {
+  const { clusters } = decodeSection({ clusters: { type: 'section-map', fields: {} } }, data)
+  return clusters.size === 0
+}
+
+function itemsOf(data: Node | undefined): readonly ObjectItem[] {
+  if (data?.kind === 'object') return data.list.items
+  return data?.kind === 'object-list' ? data.items : []
+}
 
 /** What a reader hands to the plugin that it does not make: nothing is asked before there is one. */
 function unconnected({ environment }: DataSurroundings): {
@@ -84,22 +117,16 @@ export function checkPluginData(
     try {
       const data = dataOf(config)
       readers.get(`${type} ${name}`)?.(data, surroundings)
-      return []
+      const problem = notes.get(`${type} ${name}`)?.(data)
+      return problem ? [{ type, name, problem }] : []
     } catch (error) {
-      return [{ type, name, problem: messageOf(error) }]
+      return [{ type, name, problem: pluginDataProblem(error) }]
     }
   })
 }
 
 function dataOf({ data, dataFile }: PluginConfig): Node | undefined {
-  if (dataFile === undefined) return data
-  const text = readDataFile(dataFile)
-  try {
-    return parseConfig(text)
-  } catch (cause) {
-    const text = `unable to decode configuration: ${messageOf(cause)}`
-    throw new CatalogError('ERR_PLUGIN_CONFIG', text, { cause })
-  }
+  return dataFile === undefined ? data : parseConfig(readDataFile(dataFile))
 }
 
 function readDataFile(path: string): string {
