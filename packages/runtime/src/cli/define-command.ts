@@ -1,7 +1,7 @@
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { AnyCommand, Command } from './command.ts'
 import { type FlagsSchema, type ParsedFlags, parseFlags, usageText } from './flags.ts'
-import { UsageError } from './usage-error.ts'
+import { HelpRequest, UsageError } from './usage-error.ts'
 
 /**
  * Makes a command that can be dispatched to: parses its flags, prints what is wrong with them, runs it, prints what it
@@ -19,7 +19,8 @@ export function defineCommand<const S extends FlagsSchema>(command: Command<S>):
         parsed = parseFlags(flags, args)
       } catch (error) {
         if (!(error instanceof UsageError)) throw error
-        terminal.err(`${error.message}\n${usageText(name, flags)}`)
+        const message = error instanceof HelpRequest ? '' : `${error.message}\n`
+        terminal.err(`${message}${usageText(name, flags)}`)
         if (command.repeatsUsageError) {
           terminal.err(`${command.usageErrorPrefix ?? ''}${error.message}\n`)
         }

@@ -37,7 +37,7 @@ export async function dispatch(
     return 0
   }
   const first = words[0]
-  if (first === undefined || !hasCommands(program, first)) {
+  if (first === undefined || !isPath(program, first) || first.includes(' ')) {
     terminal.err(rootHelp(program))
     return isHelp && first === undefined ? 0 : 127
   }
@@ -71,12 +71,15 @@ interface SplitArguments {
 }
 
 function splitArguments(program: Program, args: readonly string[]): SplitArguments {
-  const start = args.findIndex((argument) => argument !== '' && !argument.startsWith('-'))
+  const end = args.indexOf('--')
+  const start = (end < 0 ? args : args.slice(0, end)).findIndex(
+    (argument) => argument !== '' && !argument.startsWith('-'),
+  )
   const before = (start < 0 ? args : args.slice(0, start)).filter((argument) => argument !== '')
   if (start < 0) return { before, words: [], rest: [] }
   const after = args.slice(start)
-  const end = after.findIndex((word) => word === '' || word.startsWith('-') || word.includes(' '))
-  const candidates = end < 0 ? after : after.slice(0, end)
+  const last = after.findIndex((word) => word === '' || word.startsWith('-') || word.includes(' '))
+  const candidates = last < 0 ? after : after.slice(0, last)
   for (let length = candidates.length; length > 0; length--) {
     const words = candidates.slice(0, length)
     if (isPath(program, words.join(' '))) {
@@ -88,10 +91,6 @@ function splitArguments(program: Program, args: readonly string[]): SplitArgumen
 
 function isPath(program: Program, path: string): boolean {
   return program.commands.some((entry) => entry.path === path || entry.path.startsWith(`${path} `))
-}
-
-function hasCommands(program: Program, word: string): boolean {
-  return isPath(program, word)
 }
 
 function asksForHelp(args: readonly string[]): boolean {

@@ -19,6 +19,8 @@ describe('arguments', () => {
   it.each([
     [['-nope'], 'flag provided but not defined: -nope'],
     [['-__proto__', 'x'], 'flag provided but not defined: -__proto__'],
+    [['-h=1'], 'flag: help requested'],
+    [['-quiet', '--help=x'], 'flag: help requested'],
     [['-name'], 'flag needs an argument: -name'],
     [['---name'], 'bad flag syntax: ---name'],
     [['-=x'], 'bad flag syntax: -=x'],

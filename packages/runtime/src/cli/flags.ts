@@ -1,7 +1,7 @@
 import { formatGoDuration, parseGoDuration } from '../config/go-duration.ts'
 import { parseGoInteger } from '../config/go-integer.ts'
 import { quoteGo } from '../go-quote.ts'
-import { UsageError } from './usage-error.ts'
+import { HelpRequest, UsageError } from './usage-error.ts'
 
 interface Described {
   /** What help says. */
@@ -20,6 +20,8 @@ export interface StringFlag extends Described {
 /** A flag that is on or off: `-name` or `-name=false`, never `-name false`. */
 export interface BoolFlag extends Described {
   readonly type: 'bool'
+  /** Given at all it is on, whatever value stands beside it. @default false */
+  readonly takesAnything?: true
 }
 
 /** A whole number in Go's syntax. */
@@ -125,6 +127,7 @@ export function parseFlags<const S extends FlagsSchema>(
     if (argument === '--') break
     const { name, text } = split(argument)
     const flag = Object.hasOwn(schema, name) ? schema[name] : undefined
+    if (!flag && (name === 'h' || name === 'help')) throw new HelpRequest()
     if (!flag) throw new UsageError(`flag provided but not defined: -${name}`)
     let value = text
     if (value === undefined && flag.type !== 'bool') {
@@ -200,6 +203,7 @@ function read(
     case 'string':
       return text
     case 'bool': {
+      if (flag.takesAnything) return true
       if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) return true
       if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)) return false
       throw new UsageError(`invalid boolean value ${quoteGo(text)} for -${name}: parse error`)

@@ -11,6 +11,13 @@ export class UsageError extends SpiffeError<'ERR_USAGE'> {
   }
 }
 
+/** `-h` where dispatch does not look for it, such as `-h=1`: the help is printed without a message before it. */
+export class HelpRequest extends UsageError {
+  constructor() {
+    super('flag: help requested')
+  }
+}
+
 /** Input of a command that is refused before anything is asked of a daemon; the message is what is printed. */
 export class CommandError extends SpiffeError<'ERR_COMMAND'> {
   constructor(message: string, options?: { readonly cause?: unknown }) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkInt32, parseSelector, ttlSeconds } from './values.ts'
+import { checkInt32, parseSelector, toInt64, ttlSeconds } from './values.ts'
 
 describe("a command's value", () => {
   it.each([
@@ -21,5 +21,10 @@ describe("a command's value", () => {
     expect(parseSelector('unix:uid:1')).toEqual({ type: 'unix', value: 'uid:1' })
     for (const bound of [2 ** 31 - 1, -(2 ** 31)]) expect(checkInt32(bound, '')).toBe(bound)
     expect([0n, 1n, 1_000_000_000n].map(ttlSeconds)).toEqual([0, 1, 1])
+  })
+
+  it('of 64 bits ends at its bound, where numbers are rounded beyond it', () => {
+    expect([0, -5, 2 ** 62].map(toInt64)).toEqual([0n, -5n, 2n ** 62n])
+    expect(toInt64(Number('9223372036854775807'))).toBe(2n ** 63n - 1n)
   })
 })

@@ -41,6 +41,11 @@ export function checkInt32(
   throw new CommandError(`${prefix}overflow converting ${printed} to int32`)
 }
 
+/** A number as a field of 64 bits takes it: one that was rounded up to 2^63 is the greatest that there is. */
+export function toInt64(value: number): bigint {
+  return BigInt.asIntN(64, BigInt(value)) === BigInt(value) ? BigInt(value) : 2n ** 63n - 1n
+}
+
 /** Whole seconds of nanoseconds, rounded up. @throws {CommandError} beyond 32 bits */
 export function ttlSeconds(nanoseconds: bigint): number {
   const seconds = (nanoseconds + 999_999_999n) / 1_000_000_000n

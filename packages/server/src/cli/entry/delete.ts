@@ -45,7 +45,7 @@ export const command: AnyCommand = serverCommand({
 function parseIds(text: string): string[] {
   const file = decodeGoJson(text, {
     kind: 'object',
-    type: 'entry.BatchDeleteEntryRequest',
+    type: 'entryv1.BatchDeleteEntryRequest',
     members: { ids: { kind: 'list', element: { kind: 'string' } } },
   }) as { readonly ids?: readonly (string | undefined)[] } | undefined
   return (file?.ids ?? []).map((id) => id ?? '')

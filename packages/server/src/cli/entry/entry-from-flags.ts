@@ -1,5 +1,5 @@
 import { CommandError } from '@mini-spire/runtime/cli/usage-error'
-import { checkInt32, parseSelector } from '@mini-spire/runtime/cli/values'
+import { checkInt32, parseSelector, toInt64 } from '@mini-spire/runtime/cli/values'
 import type {
   Entry,
   Entry_AdditionalAttributes,
@@ -34,7 +34,7 @@ export function entryFromFlags(flags: EntryFlagValues, identity: EntryIdentity):
     admin: flags.admin,
     downstream: flags.downstream,
     storeSvid: flags.storeSVID,
-    expiresAt: BigInt(flags.entryExpiry),
+    expiresAt: toInt64(flags.entryExpiry),
     dnsNames: [...flags.dns],
     hint: flags.hint,
     revisionNumber: 0n,

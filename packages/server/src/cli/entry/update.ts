@@ -18,16 +18,17 @@ export const command: AnyCommand = serverCommand({
   name: 'entry update',
   flags: {
     ...entryFlags,
+    disableX509SVIDPrefetch: { ...entryFlags.disableX509SVIDPrefetch, takesAnything: true },
+    jwtSVIDIncludeJTI: { ...entryFlags.jwtSVIDIncludeJTI, takesAnything: true },
     entryID: { type: 'string', usage: 'The Registration Entry ID of the record to update' },
     ...waitFlags,
   },
   async run(context) {
-    const { flags, given, terminal, client, print } = context
+    const { flags, terminal, client, print } = context
     const isFromFile = flags.data !== ''
-    // Given at all means true, whatever value was given.
     const attributes = {
-      disableX509SvidPrefetch: given.has('disableX509SVIDPrefetch'),
-      jwtSvidIncludeJti: given.has('jwtSVIDIncludeJTI'),
+      disableX509SvidPrefetch: flags.disableX509SVIDPrefetch,
+      jwtSvidIncludeJti: flags.jwtSVIDIncludeJTI,
     }
     const hasAttributes = attributes.disableX509SvidPrefetch || attributes.jwtSvidIncludeJti
     const entries = isFromFile

@@ -8,6 +8,7 @@ import { explain, ttlSeconds } from '@mini-spire/runtime/cli/values'
 import { writeOutputFile } from '@mini-spire/runtime/cli/write-files'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { stringifyGoJson } from '@mini-spire/runtime/go-json'
+import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { BundleService } from '@mini-spire/runtime/proto/spire/api/server/bundle/v1/bundle'
 import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
 import { buildCsr } from '@mini-spire/runtime/x509/csr'
@@ -39,6 +40,11 @@ export const command: AnyCommand = serverCommand({
     if (flags.spiffeID === '') throw new CommandError('spiffeID must be specified')
     const id = SpiffeId.parse(flags.spiffeID)
     const ttl = ttlSeconds(flags.ttl)
+    const odd = flags.dns.find((name) => /[^\0-\x7f]/.test(name))
+    if (odd !== undefined)
+      throw new CommandError(
+        `unable to generate CSR: x509: ${quoteGo(odd)} cannot be encoded as an IA5String`,
+      )
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const csr = await buildCsr({
       key: privateKey,

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { parseFlags, usageText } from '@mini-spire/runtime/cli/flags'
 import type { Terminal } from '@mini-spire/runtime/cli/terminal'
-import { UsageError } from '@mini-spire/runtime/cli/usage-error'
+import { HelpRequest, UsageError } from '@mini-spire/runtime/cli/usage-error'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
 import { openLog } from '@mini-spire/runtime/log/open-log'
@@ -36,7 +36,7 @@ export async function providerCommand(
     parsed = parseFlags(flags, args)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    const isHelp = /^flag provided but not defined: -(h|help)$/.test(error.message)
+    const isHelp = error instanceof HelpRequest
     terminal.err(isHelp ? usage : `${error.message}\n${usage}`)
     return isHelp ? 0 : 2
   }
