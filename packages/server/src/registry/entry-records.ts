@@ -8,6 +8,9 @@ import type { Row } from './row.ts'
 /** Entries that were read lately, more than once, and are kept as objects: between one and two times so many, some 500 bytes each. */
 export const usualKeptObjects: number = 50_000
 
+/** Removed rows that lie among those, as a part of how many are kept, before they are looked for. */
+const removedPart = 1 / 50
+
 /** The position of a record that was removed. */
 export const gone: number = -1
 
@@ -42,6 +45,8 @@ export class EntryRecords {
   readonly #keptObjects: number
   #lately: EntryRow[] = []
   #before: EntryRow[] = []
+  /** Rows that were removed since these were looked through for them. */
+  #removed = 0
 
   /** @param rowOf finds the row of a record by its bytes: its own have moved */
   constructor(rowOf: (layout: EntryLayout) => EntryRow | undefined, keptObjects: number) {
@@ -59,6 +64,22 @@ export class EntryRecords {
 
   free(position: number): void {
     this.#heap.free(position)
+  }
+
+  /**
+   * Lets a row's record go; the object is for who has the row, and not kept for having been read. Rows are looked for among those that are
+   * when so many were removed that it costs each of them little.
+   */
+  remove(row: EntryRow): void {
+    this.free(row.position)
+    row.position = gone
+    this.#removed++
+    const kept = this.#lately.length + this.#before.length
+    if (this.#removed < Math.max(this.#keptObjects * removedPart, kept / 2)) return
+    const isThere = ({ position }: EntryRow): boolean => position !== gone
+    this.#lately = this.#lately.filter(isThere)
+    this.#before = this.#before.filter(isThere)
+    this.#removed = 0
   }
 
   /** Where a row's fields are; without a layout of the caller's own it is good until the next call. */

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import { BinaryWriter } from '../store/format/binary-writer.ts'
@@ -57,6 +59,23 @@ describe('the table of entries', () => {
     expect(first.value).toEqual(testEntry('entry-0', { hint: 'hint 0' }))
     expect(table.row('entry-0')).toBeUndefined()
     expect(table.size).toBe(99)
+  })
+
+  it('lets go of removed rows, also of those that were read again and again', async () => {
+    setFlagsFromString('--expose-gc')
+    const table = new EntryTable(5_000)
+    const rows: WeakRef<EntryRow>[] = []
+    for (let at = 0; at < 4_000; at++) {
+      const row = table.insert(encoded(testEntry(`entry-${at}`)), at + 1)
+      if (!row) throw new Error('there is one with its ID')
+      for (let reads = 0; reads < 3; reads++) expect(row.value.id).toBe(`entry-${at}`)
+      rows.push(new WeakRef(row))
+      table.delete(row)
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+    runInNewContext('gc')()
+    expect(rows.filter((row) => row.deref()).length).toBeLessThan(200)
+    expect(table.size).toBe(0)
   })
 
   it('has every record after thousands were replaced and removed', () => {

@@ -3,7 +3,7 @@ import { KeyTable } from '../packed/key-table.ts'
 import { isSameSpan } from '../packed/spans.ts'
 import { BinaryWriter } from '../store/format/binary-writer.ts'
 import type { EntryLayout } from '../store/format/entry-layout.ts'
-import { EntryRecords, EntryRow, gone, usualKeptObjects } from './entry-records.ts'
+import { EntryRecords, EntryRow, usualKeptObjects } from './entry-records.ts'
 import { RowPages } from './row-pages.ts'
 
 /** The entries by ID, and in creation order. */
@@ -75,7 +75,6 @@ export class EntryTable {
     if (place >= 0) this.#byId.delete(place)
     this.pages.delete(row)
     row.object = row.value
-    this.#records.free(row.position)
-    row.position = gone
+    this.#records.remove(row)
   }
 }
