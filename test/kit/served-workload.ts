@@ -1,5 +1,5 @@
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
-import { AgentDeployment, ServerDeployment } from './deployment.ts'
+import { AgentDeployment, type DeploymentOptions, ServerDeployment } from './deployment.ts'
 import { ours, runProgram, Scene } from './processes.ts'
 
 /** A server, an agent, and the user that runs the tests registered under one identity. */
@@ -26,11 +26,18 @@ export class ServedWorkload implements AsyncDisposable {
 
   static async start(
     settings: { readonly server?: string; readonly agent?: string } = {},
+    both: Pick<DeploymentOptions, 'env' | 'logLevel'> = {},
+    agentPlugins?: string,
   ): Promise<ServedWorkload> {
     const scene = new Scene()
-    const server = await ServerDeployment.start(scene, { settings: settings.server ?? '' })
+    const server = await ServerDeployment.start(scene, {
+      ...both,
+      settings: settings.server ?? '',
+    })
     const agent = await AgentDeployment.start(scene, server, {
+      ...both,
       settings: settings.agent ?? '',
+      ...(agentPlugins !== undefined && { plugins: agentPlugins }),
     })
     const { agents } = JSON.parse(server.must('agent', 'list', '-output', 'json'))
     const parentId = `spiffe://${server.trustDomain}${agents[0].id.path}`
