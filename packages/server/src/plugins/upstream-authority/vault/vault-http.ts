@@ -8,7 +8,6 @@ import {
 } from '@mini-spire/runtime/http/http-client'
 import { stringsIn } from '@mini-spire/runtime/json-fields'
 import { osErrorText } from '@mini-spire/runtime/os-error'
-import { messageOf } from '@mini-spire/sdk/errors'
 import { UpstreamAuthorityError } from '../upstream-authority-error.ts'
 import type { VaultSettings } from './vault-config.ts'
 
@@ -136,10 +135,10 @@ function parseJson({ status, body }: HttpAnswer): unknown {
   if (status === 204) return undefined
   try {
     return JSON.parse(Buffer.from(body).toString('utf8'))
-  } catch (cause) {
+  } catch {
     if (status >= 300) return undefined
-    const message = `Vault's answer is not JSON: ${messageOf(cause).slice(0, 64)}`
-    throw new UpstreamAuthorityError('ERR_UPSTREAM_FAILED', message)
+    // The parser's own text quotes the answer, which may hold a token.
+    throw new UpstreamAuthorityError('ERR_UPSTREAM_FAILED', "Vault's answer is not JSON")
   }
 }
 
