@@ -39,6 +39,10 @@ describe('the address of a broker endpoint [Broker Endpoint 4]', () => {
     ['unix:///a?b', unix],
     ['unix:///a#b', unix],
     ['unix:///a%zz', 'broker endpoint unix socket URI has an invalid escape'],
+    [
+      `unix:///${'x'.repeat(107)}`,
+      'broker endpoint unix socket URI has a path that no socket can have',
+    ],
     ['tcp://127.0.0.1', tcp],
     ['tcp://127.0.0.1:0', tcp],
     ['tcp://127.0.0.1:65536', tcp],

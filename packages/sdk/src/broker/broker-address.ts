@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isLongerThanSocketPath } from '../socket-path.ts'
 import { WorkloadApiError } from '../workload-api/index.ts'
 
 /** The variable that names the broker endpoint's address when nobody else does [SPIFFE Broker Endpoint 4]. */
@@ -38,8 +39,16 @@ function unixTarget(rest: string): string {
   if (!path.startsWith('/') || /[?#]/.test(path)) {
     throw refuse('broker endpoint unix socket URI must be an absolute path and nothing else')
   }
+  const decoded = decode(path)
+  if (isLongerThanSocketPath(decoded)) {
+    throw refuse('broker endpoint unix socket URI has a path that no socket can have')
+  }
+  return `unix://${decoded}`
+}
+
+function decode(path: string): string {
   try {
-    return `unix://${decodeURIComponent(path)}`
+    return decodeURIComponent(path)
   } catch {
     throw refuse('broker endpoint unix socket URI has an invalid escape')
   }

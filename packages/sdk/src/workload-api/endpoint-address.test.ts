@@ -8,6 +8,8 @@ const refused: readonly (readonly [string, string])[] = [
   ['http://1.2.3.4:5', `${start} socket URI must have a "tcp" or "unix" scheme`],
   ['unix:opaque', `${start} unix socket URI must not be opaque`],
   ['unix://', `${start} unix socket URI must include a path`],
+  [`unix:///${'x'.repeat(107)}`, `${start} unix socket URI has a path that no socket can have`],
+  [`unix:///${'%C3%A9'.repeat(54)}`, `${start} unix socket URI has a path that no socket can have`],
   ['unix://user@/foo', `${start} unix socket URI must not include user info`],
   ['unix:///foo?a=b', `${start} unix socket URI must not include query values`],
   ['unix:///foo#bar', `${start} unix socket URI must not include a fragment`],
@@ -31,6 +33,7 @@ describe('endpointTarget', () => {
   it.each([
     ['unix:///run/agent/api.sock', 'unix:///run/agent/api.sock'],
     ['unix:/run/agent/api.sock', 'unix:///run/agent/api.sock'],
+    [`unix:///${'x'.repeat(106)}`, `unix:///${'x'.repeat(106)}`],
     ['tcp://127.0.0.1:8000', 'ipv4:127.0.0.1:8000'],
     ['tcp://[::1]:8000', 'ipv6:[::1]:8000'],
   ])('dials %s as %s', (address, target) => {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isLongerThanSocketPath } from '../socket-path.ts'
 import { WorkloadApiError } from './workload-api-error.ts'
 
 /** The variable that names the Workload API's address when nobody else does [Workload Endpoint 4]. */
@@ -79,7 +80,11 @@ function unixTarget(rest: string): string {
   if (uri.fragment !== undefined) {
     throw refuse('workload endpoint unix socket URI must not include a fragment')
   }
-  return `unix://${decode(uri.host + uri.path)}`
+  const path = decode(uri.host + uri.path)
+  if (isLongerThanSocketPath(path)) {
+    throw refuse('workload endpoint unix socket URI has a path that no socket can have')
+  }
+  return `unix://${path}`
 }
 
 function tcpTarget(rest: string): string {
