@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@mini-spire/runtime/clock'
@@ -39,8 +39,10 @@ describe('level store', () => {
     await first.close()
   })
 
-  it('keeps others out: directory 0700, files 0600, whatever the umask', async () => {
+  it('keeps others out: directory 0700, files 0600, whatever the umask and whatever was there', async () => {
     const directory = await temporary()
+    await mkdir(directory)
+    await chmod(directory, 0o755)
     const store = create(directory)
     await store.open(() => {})
     const mode = async (path: string) => (await stat(path)).mode & 0o777
