@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
 import {
   agentMessages,
+  attestationFields,
+  attestationLines,
   missingMessages,
   playOperatorScene,
   serverMessages,
@@ -13,4 +15,5 @@ it('what operators wait for in the logs is written as SPIRE writes it', async ()
   const logs = await playOperatorScene(scene, ours)
   expect(missingMessages(logs.server, serverMessages)).toEqual([])
   expect(missingMessages(logs.agent, agentMessages)).toEqual([])
+  expect(attestationLines(logs.agent)).toEqual(attestationFields)
 })

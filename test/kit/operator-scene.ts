@@ -67,6 +67,24 @@ export const agentMessages: readonly string[] = [
   'Agent stopped gracefully',
 ]
 
+/** What an agent that knows its trust domain's bundle says beside the messages of its first attestation. */
+export const attestationFields: readonly string[] = [
+  'Bundle loaded: subsystem_name trust_domain_id',
+  'SVID is not found. Starting node attestation: subsystem_name trust_domain_id',
+  'Node attestation was successful: reattestable spiffe_id subsystem_name trust_domain_id',
+]
+
+/** The first lines of an agent's log that {@link attestationFields} is about, with the names of their fields. */
+export function attestationLines(log: string): readonly string[] {
+  const lines = log.split('\n')
+  return attestationFields.map((expected) => {
+    const [message] = expected.split(': ')
+    const line = lines.find((other) => other.includes(` msg="${message}"`)) ?? ''
+    const names = [...line.replaceAll(/"[^"]*"/g, '').matchAll(/(\w+)=/g)].map(([, name]) => name)
+    return `${message}: ${names.filter((name) => !['time', 'level', 'msg'].includes(name ?? '')).join(' ')}`
+  })
+}
+
 /**
  * A day of an operator in some seconds: an agent attests, a workload is registered and served, authorities are prepared,
  * activated, tainted and revoked by hand, the agent is evicted and attests again, and both daemons are stopped.

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
 import {
   agentMessages,
+  attestationFields,
+  attestationLines,
   missingMessages,
   playOperatorScene,
   serverMessages,
@@ -14,4 +16,5 @@ it.skipIf(isSpireMissing())('SPIRE writes the messages that ours are held to', a
   const logs = await playOperatorScene(scene, spire)
   expect(missingMessages(logs.server, serverMessages)).toEqual([])
   expect(missingMessages(logs.agent, agentMessages)).toEqual([])
+  expect(attestationLines(logs.agent)).toEqual(attestationFields)
 })

@@ -81,15 +81,17 @@ function isFinal(error: unknown): boolean {
 }
 
 async function identify(options: EstablishOptions, signal: AbortSignal): Promise<TrustBundle> {
-  const { identity, storage, trustDomain, log } = options
+  const { identity, storage, trustDomain } = options
   const stored = storage.state.bundle
   const trust: BootstrapTrust =
     stored.length > 0 ? { kind: 'roots', roots: stored } : await options.loadTrust(signal)
-  log.info(trust.kind === 'roots' ? 'Bundle loaded' : 'Bundle is not found', {
-    ...(trust.kind === 'roots' && { trust_domain_id: trustDomain.idString }),
-  })
+  const log =
+    trust.kind === 'roots'
+      ? options.log.with({ trust_domain_id: trustDomain.idString })
+      : options.log
+  log.info(trust.kind === 'roots' ? 'Bundle loaded' : 'Bundle is not found')
   const svid = identity.current ?? (await identity.load())
-  if (!svid) return await attest(options, trust, signal)
+  if (!svid) return await attest({ ...options, log }, trust, signal)
   if (trust.kind === 'insecure')
     throw new NodeAttestationError('ERR_AGENT_SVID', 'SVID loaded but no bundle in cache')
   log.info('SVID loaded', { spiffe_id: svid.spiffeId.toString() })

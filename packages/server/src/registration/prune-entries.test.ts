@@ -42,8 +42,16 @@ describe('pruning', () => {
         testEntry('negative', { expiresAtSeconds: -5 }),
       ),
     ])
-    expect(await pruneEntries(state, silentLogger)).toBe(2)
+    const lines: unknown[] = []
+    const log = { ...silentLogger, info: (...line: unknown[]) => void lines.push(line) }
+    expect(await pruneEntries(state, log)).toBe(2)
     expect(ids()).toEqual(['never', 'now', 'later'])
+    // The fields of SPIRE's line, its subsystem included.
+    const fields = { subsystem_name: 'sql', parent_id: expect.any(String) }
+    expect(lines).toMatchObject([
+      ['Pruned an expired registration', { ...fields, entry_id: 'past' }],
+      ['Pruned an expired registration', { ...fields, entry_id: 'negative' }],
+    ])
   })
 
   it('leaves an entry that is prolonged while it is pruned', async () => {

@@ -41,7 +41,13 @@ export async function pruneEntries(state: RegistrationState, log: Logger): Promi
       if (error !== undefined && !isWriteConflict(error)) throw error
       if (error !== undefined) continue
       count++
-      const fields = { spiffe_id: `${spiffeId}`, parent_id: `${parentId}`, entry_id: id }
+      const fields = {
+        // SPIRE's store says it.
+        subsystem_name: 'sql',
+        spiffe_id: `${spiffeId}`,
+        parent_id: `${parentId}`,
+        entry_id: id,
+      }
       log.info('Pruned an expired registration', fields)
     }
   }
