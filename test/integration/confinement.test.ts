@@ -128,5 +128,8 @@ describe('confined daemons', () => {
       (path) => statSync(path).mode & 0o777,
     )
     expect(socketModes).toEqual([0o770, 0o777, 0o770])
+    // What nobody thought of, such as a library's file, comes under it.
+    for (const { pid } of [server.daemon.process, agent.daemon.process])
+      expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^Umask:\t0027$/m)
   })
 })
