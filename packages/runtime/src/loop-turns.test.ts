@@ -33,6 +33,22 @@ describe('LoopTurns', () => {
     expect(done.join('')).toBe('ababab')
   })
 
+  it('lets who has had a turn go on before those who wait, a turn at a time', async () => {
+    const turns = new LoopTurns()
+    const done: string[] = []
+    const work = async (name: string): Promise<void> => {
+      for (let piece = 0; piece < 4; piece++) {
+        await (piece % 2 === 0 ? turns.next() : turns.again())
+        done.push(name)
+      }
+    }
+    const all = Promise.all([work('a'), work('b'), work('c')])
+    await loop(3)
+    expect(done.join('')).toBe('aab')
+    await all
+    expect(done.join('')).toBe('aabbccaabbcc')
+  })
+
   it('works again after nobody has waited', async () => {
     const turns = new LoopTurns()
     for (let at = 0; at < 3; at++) {

@@ -13,6 +13,14 @@ export class LoopTurns {
     })
   }
 
+  /** As {@link LoopTurns.next}, but before all who wait: for who has just had a turn. Whoever does so must let others go first in the end. */
+  again(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.unshift(resolve)
+      if (this.#waiting.length === 1) this.#schedule()
+    })
+  }
+
   #schedule(): void {
     setImmediate(() => {
       // What the piece leads to runs before the next immediate; one that is set here comes after the loop has looked for news.

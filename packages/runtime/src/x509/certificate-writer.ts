@@ -8,16 +8,17 @@ import {
   keyIdentifier,
   type PublicKey,
 } from '@mini-spire/sdk/x509'
+import { DerScratch } from './der-scratch.ts'
 import {
   authorityKeyIdentifier,
   basicConstraintsOfCa,
   basicConstraintsOfLeaf,
+  beforeSubjectKeyId,
   keyUsageOfCa,
   keyUsageOfLeaf,
   serverAndClientAuth,
-  subjectAltNames,
-  subjectKeyIdentifier,
   withExtensions,
+  writeSubjectAltNames,
   type X509Extension,
 } from './extensions.ts'
 import { type CertificateSigner, type SignatureAlgorithm, signatureAlgorithmOf } from './signer.ts'
@@ -70,6 +71,8 @@ export class CertificateWriter {
   readonly #beforeValidity: Buffer
   readonly #beforeKeyId: Uint8Array
   readonly #afterKeyId: Buffer
+  readonly #scratch = new DerScratch()
+  #validity: { notBeforeSeconds: number; notAfterSeconds: number; der: Buffer } | undefined
 
   constructor(issuer: Issuer, profile: CertificateProfile) {
     this.#signer = issuer.signer
@@ -88,39 +91,56 @@ export class CertificateWriter {
     const { hash } = this.#algorithm
     const now = this.#signer.signSync?.(tbs, { hash })
     if (now) return this.#assemble(tbs, now)
-    return this.#signer.sign(tbs, { hash }).then((signature) => this.#assemble(tbs, signature))
+    const kept = Buffer.from(tbs)
+    return this.#signer.sign(kept, { hash }).then((signature) => this.#assemble(kept, signature))
   }
 
+  /** The part that is signed: good until the next certificate is written. From its end to its beginning. */
   #encode(fields: CertificateFields): Buffer {
-    const { subject, publicKey, extraExtensions } = fields
-    const usual = this.#usualExtensions(fields)
-    const extensions = extraExtensions?.length
-      ? [withExtensions(Buffer.concat(usual), extraExtensions)]
-      : usual
-    return derSequence(
-      version3,
-      derUnsigned(fields.serialNumber),
-      this.#beforeValidity,
-      derSequence(derTime(fields.notBeforeSeconds), derTime(fields.notAfterSeconds)),
-      subject,
-      publicKey.spki,
-      derElement(extensionsTag, derSequence(...extensions)),
-    )
+    const out = this.#scratch
+    out.rewind(0)
+    this.#writeExtensions(fields)
+    out.raw(fields.publicKey.spki)
+    out.raw(fields.subject)
+    out.raw(this.#validityOf(fields))
+    out.raw(this.#beforeValidity)
+    out.raw(derUnsigned(fields.serialNumber))
+    out.raw(version3)
+    out.wrap(derTag.sequence, 0)
+    return out.since(0)
   }
 
-  #usualExtensions({
+  #writeExtensions({
     subject,
     publicKey,
     uri,
     dnsNames,
-  }: CertificateFields): readonly Uint8Array[] {
-    const isSubjectEmpty = subject.length === emptyNameLength
-    return [
-      this.#beforeKeyId,
-      subjectKeyIdentifier(keyIdentifier(publicKey)),
-      this.#afterKeyId,
-      subjectAltNames({ dnsNames, uris: [uri] }, isSubjectEmpty),
-    ]
+    extraExtensions = [],
+  }: CertificateFields): void {
+    const out = this.#scratch
+    writeSubjectAltNames(out, { dnsNames, uris: [uri] }, subject.length === emptyNameLength)
+    out.raw(this.#afterKeyId)
+    out.raw(keyIdentifier(publicKey))
+    out.raw(beforeSubjectKeyId)
+    out.raw(this.#beforeKeyId)
+    if (extraExtensions.length > 0) {
+      const extensions = withExtensions(Buffer.from(out.since(0)), extraExtensions)
+      out.rewind(0)
+      out.raw(extensions)
+    }
+    out.wrap(derTag.sequence, 0)
+    out.wrap(extensionsTag, 0)
+  }
+
+  /** The same for all certificates of a batch. */
+  #validityOf({ notBeforeSeconds, notAfterSeconds }: CertificateFields): Buffer {
+    const last = this.#validity
+    if (last?.notBeforeSeconds === notBeforeSeconds && last.notAfterSeconds === notAfterSeconds) {
+      return last.der
+    }
+    const der = derSequence(derTime(notBeforeSeconds), derTime(notAfterSeconds))
+    this.#validity = { notBeforeSeconds, notAfterSeconds, der }
+    return der
   }
 
   #assemble(tbs: Buffer, signature: Uint8Array): Buffer {

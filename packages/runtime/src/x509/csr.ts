@@ -12,7 +12,8 @@ import {
   readOid,
 } from '@mini-spire/sdk/x509'
 import { CertificateError } from './certificate-error.ts'
-import { subjectAltNames, withExtensions, type X509Extension } from './extensions.ts'
+import { DerScratch } from './der-scratch.ts'
+import { withExtensions, writeSubjectAltNames, type X509Extension } from './extensions.ts'
 import { type DistinguishedName, encodeName, parseName } from './name.ts'
 import { checkSignature } from './signature-check.ts'
 import { type CertificateSigner, signatureAlgorithmOf, signerFromKeyObject } from './signer.ts'
@@ -190,8 +191,9 @@ function requestedExtensions(options: CsrOptions): Buffer[] {
   const hasNames = uriSan !== undefined || dnsNames.length > 0
   if (!hasNames && extraExtensions.length === 0) return []
   const names = { dnsNames, uris: uriSan === undefined ? [] : [uriSan] }
-  const usual = hasNames ? subjectAltNames(names, Object.keys(subject).length === 0) : Buffer.of()
-  const extensions = derSequence(withExtensions(usual, extraExtensions))
+  const usual = new DerScratch()
+  if (hasNames) writeSubjectAltNames(usual, names, Object.keys(subject).length === 0)
+  const extensions = derSequence(withExtensions(usual.since(0), extraExtensions))
   return [derSequence(extensionRequest, derElement(derTag.set, extensions))]
 }
 

@@ -1,5 +1,6 @@
 import { DerCursor, derElement, derOid, derSequence, derTag, readOid } from '@mini-spire/sdk/x509'
-import { encodeSubjectAltName, type SubjectAltName } from './subject-alt-name.ts'
+import type { DerScratch } from './der-scratch.ts'
+import { type SubjectAltName, writeSubjectAltName } from './subject-alt-name.ts'
 
 /** An extension of a certificate, as it is written. */
 export interface X509Extension {
@@ -9,6 +10,9 @@ export interface X509Extension {
   readonly value: Uint8Array
   readonly critical: boolean
 }
+
+/** Length of a key identifier: a SHA-1. */
+const keyIdBytes = 20
 
 const critical = Buffer.of(derTag.boolean, 1, 0xff)
 
@@ -54,10 +58,12 @@ export const basicConstraintsOfLeaf: Uint8Array = extension(
   derSequence(),
 )
 
-/** Subject key identifier. */
-export function subjectKeyIdentifier(keyId: Uint8Array): Buffer {
-  return extension(oids.subjectKeyIdentifier, false, derElement(derTag.octetString, keyId))
-}
+/** What stands before the subject key identifier of twenty octets, which ends its extension. */
+export const beforeSubjectKeyId: Uint8Array = extension(
+  oids.subjectKeyIdentifier,
+  false,
+  derElement(derTag.octetString, Buffer.alloc(keyIdBytes)),
+).subarray(0, -keyIdBytes)
 
 /** Authority key identifier: the key identifier alone. */
 export function authorityKeyIdentifier(keyId: Uint8Array): Buffer {
@@ -65,8 +71,17 @@ export function authorityKeyIdentifier(keyId: Uint8Array): Buffer {
 }
 
 /** Subject alternative names; critical exactly when the subject is empty [RFC 5280 4.2.1.6]. */
-export function subjectAltNames(names: SubjectAltName, isSubjectEmpty: boolean): Buffer {
-  return extension(oids.subjectAltName, isSubjectEmpty, encodeSubjectAltName(names))
+export function writeSubjectAltNames(
+  out: DerScratch,
+  names: SubjectAltName,
+  isSubjectEmpty: boolean,
+): void {
+  const end = out.length
+  writeSubjectAltName(out, names)
+  out.wrap(derTag.octetString, end)
+  if (isSubjectEmpty) out.raw(critical)
+  out.raw(oids.subjectAltName)
+  out.wrap(derTag.sequence, end)
 }
 
 /** Certificate policies by their dotted OIDs, without qualifiers. */

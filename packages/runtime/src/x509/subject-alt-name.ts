@@ -1,5 +1,6 @@
-import { DerCursor, derElement, derSequence, derTag } from '@mini-spire/sdk/x509'
+import { DerCursor, derTag } from '@mini-spire/sdk/x509'
 import { CertificateError } from './certificate-error.ts'
+import type { DerScratch } from './der-scratch.ts'
 
 /** The names of a subject alternative name extension that SVIDs carry; other kinds are left out. */
 export interface SubjectAltName {
@@ -10,12 +11,18 @@ export interface SubjectAltName {
 const dnsNameTag = 0x82
 const uriTag = 0x86
 
-/** Encodes the extension's value: DNS names first, then URIs, the order SPIRE's certificates have. */
-export function encodeSubjectAltName({ dnsNames, uris }: SubjectAltName): Buffer {
-  return derSequence(
-    ...dnsNames.map((name) => derElement(dnsNameTag, Buffer.from(name, 'latin1'))),
-    ...uris.map((uri) => derElement(uriTag, Buffer.from(uri, 'latin1'))),
-  )
+/** Puts the extension's value before what was written: DNS names first, then URIs, the order SPIRE's certificates have. */
+export function writeSubjectAltName(out: DerScratch, { dnsNames, uris }: SubjectAltName): void {
+  const end = out.length
+  for (let at = uris.length - 1; at >= 0; at--) writeName(out, uriTag, uris[at] ?? '')
+  for (let at = dnsNames.length - 1; at >= 0; at--) writeName(out, dnsNameTag, dnsNames[at] ?? '')
+  out.wrap(derTag.sequence, end)
+}
+
+function writeName(out: DerScratch, tag: number, name: string): void {
+  const end = out.length
+  out.text(name)
+  out.wrap(tag, end)
 }
 
 /**

@@ -22,6 +22,7 @@ import { TestState } from '../ca/ca.test-kit.ts'
 import type { RegistrationEntry } from '../model/registration-entry.ts'
 import type { IssuanceRecord } from '../store/store.ts'
 import { IssuanceError } from './issuance-error.ts'
+import type { X509SvidRequest } from './issued-svid.ts'
 import { Issuer, type IssuerOptions, type SignedKind } from './issuer.ts'
 
 const workloadKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
@@ -317,6 +318,20 @@ describe('a batch', () => {
     await issuerWith().issueX509Svids(requests)
     isDone = true
     expect(seen).toEqual(expect.arrayContaining([16, 32, 48]))
+  })
+
+  it('is done before one that came later, unless it is long: then they take turns', async () => {
+    const csr = await csrFor()
+    const batch = (id: string, size: number): X509SvidRequest[] =>
+      Array.from({ length: size }, () => ({ entry: { ...entry, id }, csr, requester }))
+    const issuer = issuerWith()
+    await Promise.all(
+      [batch('long', 200), batch('a', 40), batch('b', 40)].map((one) => issuer.issueX509Svids(one)),
+    )
+    const last = (id: string): number => records.findLastIndex(({ entryId }) => entryId === id)
+    expect(records).toHaveLength(280)
+    expect(last('a')).toBeLessThan(last('b'))
+    expect(last('b')).toBeLessThan(last('long'))
   })
 
   it('waits for a key that is elsewhere, and says when that fails', async () => {

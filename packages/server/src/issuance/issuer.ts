@@ -29,8 +29,18 @@ import { defaultSubject, defaultSubjectDer, subjectWith } from './subject.ts'
 
 export type { ActiveAuthorities, DefaultTtls, IssuerOptions, SignedKind } from './issuer-options.ts'
 
-/** How many certificates are made in one turn of the event loop: a commit takes four or five turns, whatever is signed meanwhile. */
-const batchChunk = 8
+/**
+ * How many certificates are made in one turn of the event loop: a commit takes four or five turns, whatever is signed meanwhile. A batch
+ * that is done in a few turns gets longer ones, because every turn more costs it as much as a signature.
+ */
+const perTurn = { short: 16, long: 8 } as const
+const longestShortBatch = 64
+
+/**
+ * How many turns a batch gets in a row before it goes behind the others. What is half done is kept meanwhile, and what is kept long is
+ * collected dearly: batches are rather done one after the other than all at once.
+ */
+const turnsInARow = 8
 
 /**
  * Issues identity documents: decides what each one says, has it signed, and writes down that it was.
@@ -62,7 +72,7 @@ export class Issuer {
 
   /**
    * Issues many, each by itself: what one is refused for does not touch the others. All batches together get one turn of the
-   * event loop after the other, for a few each.
+   * event loop after the other, for a few certificates, and each batch some turns in a row.
    *
    * @returns in the order of the requests: the SVID, or the error that {@link Issuer.issueX509Svid} would have thrown
    */
@@ -70,9 +80,10 @@ export class Issuer {
     requests: readonly X509SvidRequest[],
   ): Promise<readonly (IssuedX509Svid | IssuanceError)[]> {
     const results: (IssuedX509Svid | IssuanceError)[] = []
-    for (let start = 0; start < requests.length; start += batchChunk) {
-      if (start > 0) await this.#turns.next()
-      const chunk = requests.slice(start, start + batchChunk)
+    const size = requests.length > longestShortBatch ? perTurn.long : perTurn.short
+    for (let start = 0; start < requests.length; start += size) {
+      if (start > 0) await this.#nextTurn(start / size - 1)
+      const chunk = requests.slice(start, start + size)
       results.push(...(await Promise.all(chunk.map((request) => this.#tryIssue(request)))))
     }
     return results
@@ -224,6 +235,11 @@ export class Issuer {
         serialNumbers: this.#options.serialNumbers,
       })
     })
+  }
+
+  /** @param turn how many a batch has waited for already; the first of a row is waited for behind all others */
+  #nextTurn(turn: number): Promise<void> {
+    return turn % turnsInARow === 0 ? this.#turns.next() : this.#turns.again()
   }
 
   async #issueByEntry({ entry, csr, requester }: X509SvidRequest): Promise<IssuedX509Svid> {
