@@ -38,7 +38,11 @@ const config: ViteUserConfig = defineConfig({
         testTimeout: 300_000,
         hookTimeout: 600_000,
       }),
-      suite('spire', ['test/spire/**/*.test.ts'], { ...daemons, testTimeout: 180_000 }),
+      suite('spire', ['test/spire/**/*.test.ts'], {
+        ...daemons,
+        testTimeout: 180_000,
+        fileParallelism: false,
+      }),
       suite('soak', ['test/soak/**/*.test.ts'], {
         ...daemons,
         testTimeout: 3_600_000,
