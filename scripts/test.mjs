@@ -15,7 +15,8 @@ const suites =
   named.length > 0 ? named : ['unit', 'tidy', 'cli', 'integration', 'interop', 'faults']
 
 function run(command, commandArgs) {
-  const { status } = spawnSync(command, commandArgs, { cwd: root, stdio: 'inherit' })
+  const env = { ...process.env, MINI_SPIRE_TEST_SWEEP: 'whole' }
+  const { status } = spawnSync(command, commandArgs, { cwd: root, env, stdio: 'inherit' })
   return status ?? 1
 }
 

@@ -81,6 +81,8 @@ export function finishProgram(program: Program, args: readonly string[]): Promis
   })
 }
 
+const longestPrintMs = 1_000
+
 /** Where and with which further environment a process runs. */
 export interface DaemonOptions {
   readonly env?: NodeJS.ProcessEnv
@@ -113,9 +115,15 @@ export class Daemon {
     this.ended = new Promise((resolve, reject) => {
       this.process.once('error', reject)
       this.process.once('exit', (code, signal) => {
-        this.#hasEnded = true
-        this.#notify()
-        resolve(signal ?? code ?? -1)
+        const finish = (): void => {
+          clearTimeout(timer)
+          this.#hasEnded = true
+          this.#notify()
+          resolve(signal ?? code ?? -1)
+        }
+        // What it printed last may still be on its way; a child of its own may keep the pipe open for long.
+        this.process.once('close', finish)
+        const timer = setTimeout(finish, longestPrintMs)
       })
     })
   }

@@ -1,5 +1,6 @@
 import { sign } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
+import { sweepStep } from '@mini-spire/runtime/sweep.test-kit'
 import { messageOf } from '@mini-spire/sdk/errors'
 import {
   makeSignedData,
@@ -294,7 +295,7 @@ describe('a PKCS #7 message', () => {
 describe('evidence that was changed [gate 1]', () => {
   it('in any byte of the document is refused, or says the same', async () => {
     const { document } = evidence
-    for (let index = 0; index < document.length; index++) {
+    for (let index = 0; index < document.length; index += sweepStep) {
       const mark = document[index] === '0' ? '1' : '0'
       const changed = `${document.slice(0, index)}${mark}${document.slice(index + 1)}`
       const found = await outcome(payloadOf({ ...evidence, document: changed }))
@@ -305,7 +306,7 @@ describe('evidence that was changed [gate 1]', () => {
 
   it('in any byte of the PKCS #7 is refused, or says the same', async () => {
     const bytes = Buffer.from(evidence.rsa2048, 'base64')
-    for (let index = 0; index < bytes.length; index++) {
+    for (let index = 0; index < bytes.length; index += sweepStep) {
       const changed = Buffer.from(bytes)
       changed.writeUInt8(changed.readUInt8(index) ^ (1 << (index & 7)), index)
       const rsa2048 = changed.toString('base64')

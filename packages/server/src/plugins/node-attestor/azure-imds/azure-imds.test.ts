@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { FakeClock } from '@mini-spire/runtime/clock.test-kit'
 import { parseConfig } from '@mini-spire/runtime/config/parse'
 import type { HttpRequest } from '@mini-spire/runtime/http/http-client'
+import { sweepStep } from '@mini-spire/runtime/sweep.test-kit'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import {
   attestedContent,
@@ -517,7 +518,7 @@ describe('each change of an attested document', () => {
 
   it('of each byte is refused or changes nothing', async () => {
     let accepted = 0
-    for (let index = 0; index < whole.length; index++) {
+    for (let index = 0; index < whole.length; index += sweepStep) {
       const changed = Buffer.from(whole)
       changed[index] = (whole[index] ?? 0) ^ (1 << (index % 8))
       const outcome = await verify(changed)
@@ -529,7 +530,7 @@ describe('each change of an attested document', () => {
     }
     // What nobody signed: version numbers, and the list of digests.
     expect(accepted).toBeGreaterThan(0)
-    expect(accepted).toBeLessThan(whole.length / 10)
+    expect(accepted).toBeLessThan(whole.length / sweepStep / 10)
   }, 180_000)
 
   it('that cuts it off, or adds something, is refused', async () => {
