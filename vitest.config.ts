@@ -26,8 +26,14 @@ const config: ViteUserConfig = defineConfig({
           'test/vectors/**/*.test.ts',
           'test/wire/**/*.test.ts',
         ],
-        // A hang is a failure, a busy machine is not. Modules keep no state, so test files share them: half the time.
-        { testTimeout: 60_000, hookTimeout: 60_000, isolate: false },
+        {
+          // A hang is a failure, a busy machine is not.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // Modules keep no state, so test files share them: half the time. What tests throw away costs a collector less.
+          isolate: false,
+          execArgv: ['--max-semi-space-size=64'],
+        },
       ),
       suite('tidy', ['test/tidy/**/*.test.ts']),
       suite('integration', ['test/integration/**/*.test.ts', 'test/model/**/*.test.ts'], daemons),

@@ -48,6 +48,8 @@ export function keyManagerContract(
         const signature = await key.sign(data, { hash })
         expect(isSignedBy(key.publicKey, hash, signature)).toBe(true)
         expect(isSignedBy(key.publicKey, hash, signature.toReversed())).toBe(false)
+        // Two milliseconds of one thread would hold up everybody else.
+        if (type === 'rsa-4096') expect(key.signSync).toBeUndefined()
         if (key.signSync)
           expect(isSignedBy(key.publicKey, hash, key.signSync(data, { hash }))).toBe(true)
       }, 60_000)
