@@ -131,7 +131,7 @@ const issuers: readonly Row[] = [
   [
     'of another issuer with keys of the same name',
     signature,
-    (mint, now) => new TokenMint(mint.url).token(now),
+    (mint, now) => new TokenMint(mint.url, foreignKey).token(now),
   ],
 ]
 
