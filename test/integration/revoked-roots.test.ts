@@ -3,7 +3,13 @@ import { LocalAuthorityService } from '@mini-spire/runtime/proto/spire/api/serve
 import { SpiffeId } from '@mini-spire/sdk/spiffe-id'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { describe, expect, it } from 'vitest'
-import { identityOf, newCsr, type ServerClients, ServerScene } from './server-scene.ts'
+import {
+  foreignBundle,
+  identityOf,
+  newCsr,
+  type ServerClients,
+  ServerScene,
+} from './server-scene.ts'
 
 const silence: AsyncIterable<never> = {
   [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }),
@@ -53,15 +59,8 @@ describe('a root that is taken out of a bundle', () => {
     const id = 'spiffe://other.org/admin'
     await using scene = await ServerScene.start({ config: { adminIds: [SpiffeId.parse(id)] } })
     const { bundles } = scene.local()
-    const bundle = {
-      trustDomain: 'other.org',
-      x509Authorities: [{ asn1: foreign.certificate.raw, tainted: false }],
-      jwtAuthorities: [],
-      witAuthorities: [],
-      refreshHint: 0n,
-      sequenceNumber: 0n,
-    }
-    await bundles.batchSetFederatedBundle({ bundle: [bundle], outputMask: undefined })
+    const bundle = [foreignBundle(foreign)]
+    await bundles.batchSetFederatedBundle({ bundle, outputMask: undefined })
     const { privateKey: key, chain } = foreign.issueX509Svid(id)
     const admin = scene.remote({ id, key, chain: chain.map(({ raw }) => raw) })
     const cut = await holdOpen(admin, admin.agents.attestAgent(silence))

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type AgentIdentity,
   entryOf,
+  foreignBundle,
   identityOf,
   newCsr,
   type ServerClients,
@@ -65,16 +66,7 @@ describe('an admin over the network', () => {
       statusCode: 14,
     })
     const { results } = await scene.local().bundles.batchSetFederatedBundle({
-      bundle: [
-        {
-          trustDomain: 'other.org',
-          x509Authorities: [{ asn1: foreign.certificate.raw, tainted: false }],
-          jwtAuthorities: [],
-          witAuthorities: [],
-          refreshHint: 0n,
-          sequenceNumber: 0n,
-        },
-      ],
+      bundle: [foreignBundle(foreign)],
       outputMask: undefined,
     })
     expect(results[0]?.status?.code).toBe(0)

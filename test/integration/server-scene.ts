@@ -21,10 +21,12 @@ import {
 import { BundleService } from '@mini-spire/runtime/proto/spire/api/server/bundle/v1/bundle'
 import { EntryService } from '@mini-spire/runtime/proto/spire/api/server/entry/v1/entry'
 import { SVIDService } from '@mini-spire/runtime/proto/spire/api/server/svid/v1/svid'
+import type { Bundle } from '@mini-spire/runtime/proto/spire/api/types/bundle'
 import type { Entry } from '@mini-spire/runtime/proto/spire/api/types/entry'
 import type { X509SVID } from '@mini-spire/runtime/proto/spire/api/types/x509svid'
 import { buildCsr } from '@mini-spire/runtime/x509/csr'
 import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import type { TestCa } from '@mini-spire/sdk/testing'
 import type { ResolvedServerConfig } from '@mini-spire/server/config/resolved-config'
 import { Server } from '@mini-spire/server/server'
 import { quietTelemetry } from '../kit/quiet-telemetry.ts'
@@ -43,6 +45,18 @@ export interface ServerClients {
   readonly entries: ClientOf<typeof EntryService>
   readonly svids: ClientOf<typeof SVIDService>
   readonly bundles: ClientOf<typeof BundleService>
+}
+
+/** The bundle of another trust domain, as it is put into a server: one root and no more. */
+export function foreignBundle({ trustDomain, certificate }: TestCa): Bundle {
+  return {
+    trustDomain: trustDomain.name,
+    x509Authorities: [{ asn1: certificate.raw, tainted: false }],
+    jwtAuthorities: [],
+    witAuthorities: [],
+    refreshHint: 0n,
+    sequenceNumber: 0n,
+  }
 }
 
 const timeoutMs = 10_000

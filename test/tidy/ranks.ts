@@ -19,6 +19,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'atomic-file.ts': 0,
     'clock.ts': 0,
     'secured-channel.ts': 0,
+    'sent-certificates.ts': 0,
     'socket-path.ts': 0,
     'http/': 1,
     'proto/': 0,

@@ -71,6 +71,8 @@ function ownInner(name: string, rest: string | undefined): string {
 /** What daemons share with the SDK beyond what it promises; the rest of `internal/` are wire types. */
 const internals: Readonly<Record<string, string>> = {
   'internal/atomic-file': 'atomic-file.ts',
+  'internal/sent-certificates': 'sent-certificates.ts',
+  'internal/socket-path': 'socket-path.ts',
   'internal/clock': 'clock.ts',
   'internal/http': 'http/',
 }

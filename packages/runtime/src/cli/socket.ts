@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { GrpcStatus } from '@mini-spire/sdk/grpc-status'
+import { isLongerThanSocketPath } from '@mini-spire/sdk/internal/socket-path'
 import { systemClock } from '../clock.ts'
 import { type GrpcChannel, openUnixChannel } from '../grpc/channel.ts'
 import { connectionError } from '../grpc/go-words.ts'
@@ -43,9 +44,6 @@ export function findSocket(
 /** How the messages of a failed connection print the path: `plain` as an absolute one, `slashes` with two more in front. */
 export type PathStyle = 'plain' | 'slashes'
 
-/** The longest path that a socket's address has room for. */
-const maxPathBytes = 107
-
 /**
  * Opens a channel to a daemon's socket, and makes sure first that somebody speaks gRPC there.
  *
@@ -62,7 +60,7 @@ export async function openSocket(
   const shown = style === 'plain' ? resolve(path) : path.startsWith('/') ? `//${path}` : path
   const dialing = (text: string): GrpcError =>
     unavailable(`transport: Error while dialing: dial unix ${shown}: connect: ${text}`)
-  if (Buffer.byteLength(used) > maxPathBytes) throw dialing('invalid argument')
+  if (isLongerThanSocketPath(used)) throw dialing('invalid argument')
   // Over before it began, as far as Go's clock can tell.
   if ((options.timeoutMs ?? 1) < 1) throw outOfTime('')
   const problem = await checkSocket(used, options)

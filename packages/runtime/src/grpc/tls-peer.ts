@@ -1,24 +1,14 @@
 import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
+import { readSentCertificates } from '@mini-spire/sdk/internal/sent-certificates'
 import type { TlsPeer } from './call-context.ts'
 
 /** More certificates than this in a chain are not looked at; no identity needs them. */
 const longestChain = 16
 
-/**
- * The certificates a peer sent, leaf first; empty when it sent none.
- *
- * To be called once per socket: on a server, reading the chain takes the leaf off OpenSSL's own copy, and a second
- * reading would find a shorter one.
- */
+/** The certificates a peer sent, leaf first. To be called once per socket: {@link readSentCertificates}. */
 export function readPeerChain(socket: TLSSocket): readonly X509Certificate[] {
-  const chain: X509Certificate[] = []
-  let next = socket.getPeerX509Certificate()
-  while (next && chain.length < longestChain) {
-    chain.push(next)
-    next = next.issuerCertificate
-  }
-  return chain
+  return readSentCertificates(socket, longestChain)
 }
 
 /** Whether `verifyClient` knew the chain. */

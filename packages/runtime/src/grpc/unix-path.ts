@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { dirname } from 'node:path'
 import { messageOf } from '@mini-spire/sdk/errors'
+import { isLongerThanSocketPath, maxSocketPathBytes } from '@mini-spire/sdk/internal/socket-path'
 import type { Logger } from '../log/logger.ts'
 import { ListenError } from './listen-error.ts'
 
@@ -16,8 +17,6 @@ export interface UnixPath {
 
 /** How many connections the kernel holds until they are accepted; Node's own 511 drops a herd. */
 const backlog = 4096
-/** What `sockaddr_un` holds, its final zero left out. */
-const maxPathBytes = 107
 
 /**
  * Has a server listen on a Unix socket: makes the directory, removes a socket that nobody serves any more, sets the modes.
@@ -29,9 +28,8 @@ export async function listenOnPath(
   { path, mode, directoryMode }: UnixPath,
   log: Logger,
 ): Promise<void> {
-  // The system would cut a longer one short, without a word, and listen elsewhere.
-  if (Buffer.byteLength(path) > maxPathBytes) {
-    throw listenFailed(path, `the path is longer than ${maxPathBytes} bytes`)
+  if (isLongerThanSocketPath(path)) {
+    throw listenFailed(path, `the path is longer than ${maxSocketPathBytes} bytes`)
   }
   prepareDirectory(dirname(path), directoryMode)
   removeStale(path)

@@ -106,8 +106,8 @@ export class ServerSession {
     if (this.#isRetiring || this.#isOver) return
     this.#isRetiring = true
     // Who has not begun, or asks too fast to be read, is not waited for.
-    const isHeard = this.#prefaceBytes === undefined && !this.#pause
-    if (!isHeard && this.#streams.size === 0) {
+    const isRead = this.#prefaceBytes === undefined && !this.#pause
+    if (!isRead && this.#streams.size === 0) {
       this.#goAway(errorCodes.noError)
       return
     }
@@ -115,7 +115,7 @@ export class ServerSession {
     this.#output.write(goAwayFrame(maxStreamId, errorCodes.noError))
     this.#output.write(pingFrame())
     const { clock, retireMs } = this.#options
-    if (isHeard) this.#unheard = clock.setTimer(bounds.unheardMs, () => this.#onHeard())
+    if (isRead) this.#unheard = clock.setTimer(bounds.unheardMs, () => this.#onHeard())
     this.#end = clock.setTimer(retireMs, () => this.destroy())
   }
 

@@ -18,7 +18,7 @@ export const defaultSessionLimits = {
   maxWaitingBytes: 131_072,
   /** A frame or header block that has begun, and the preface, have to be there by then. */
   stallMs: 10_000,
-  /** A peer that is told that its connection will be over may take so long to hear of it; it is cut off then, or served on. */
+  /** A peer that is told to go elsewhere may take so long to say that it has heard; then it is taken to have. */
   unheardMs: 400,
   /** A peer that was told that its connection is over may take so long to close it. */
   lingerMs: 500,

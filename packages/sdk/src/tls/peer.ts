@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import type { X509BundleSource } from '../bundle/index.ts'
+import { readSentCertificates } from '../sent-certificates.ts'
 import type { SpiffeId } from '../spiffe-id/index.ts'
 import { verifyX509Svid } from '../x509-svid/index.ts'
 import type { Authorizer } from './authorizer.ts'
@@ -24,18 +25,9 @@ export interface PeerCheck {
 /** More than verification reads; a chain is never longer. */
 const maxChain = 32
 
-/**
- * Reads the chain that the peer sent. To be called once per socket, at the end of the handshake: on the server's side Node
- * takes the chain out of OpenSSL as it reads it.
- */
+/** The chain that the peer sent, DER, leaf first. To be called once per socket: {@link readSentCertificates}. */
 export function readPeerChain(socket: TLSSocket): readonly Uint8Array[] {
-  const chain: Buffer[] = []
-  let one = socket.getPeerX509Certificate()
-  while (one && chain.length < maxChain) {
-    chain.push(one.raw)
-    one = one.issuerCertificate
-  }
-  return chain
+  return readSentCertificates(socket, maxChain).map(({ raw }) => raw)
 }
 
 /**
