@@ -76,10 +76,11 @@ it('authorities rotate under load: no handshake fails, no token is refused', asy
       `${tokens.verifications} verifications of tokens by ${tokens.keyIds.size} keys\n`,
   )
 
-  expect(seen.failures).toEqual([])
-  expect(pair.refused).toEqual([])
+  // What a daemon has to say comes before what its callers saw of it, and the first of many failures before the last.
   expect(errorLines(server.daemon.output)).toEqual([])
   expect(errorLines(agent.daemon.output.slice(startLength))).toEqual([])
+  expect(seen.failures.slice(0, 5)).toEqual([])
+  expect(pair.refused.slice(0, 5)).toEqual([])
   const rotations = Math.floor(lengthMs / 1000 / rotationSeconds)
   expect(rotations).toBeGreaterThanOrEqual(2)
   expect(seen.authorities.size).toBeGreaterThan(rotations)

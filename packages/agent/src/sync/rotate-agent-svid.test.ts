@@ -38,15 +38,22 @@ function bundle(root: number): TrustBundle {
   }
 }
 
-/** An identity whose SVID is valid for two hours from each change. */
-function make(options: { readonly isReattestable: boolean; readonly isTainted?: () => boolean }) {
+interface Scene {
+  readonly isReattestable: boolean
+  readonly isTainted?: () => boolean
+  /** @default two hours */
+  readonly lifeMs?: number
+}
+
+/** An identity whose SVID is valid for the same time from each change. */
+function make(options: Scene) {
   const asked: string[] = []
   let failure: Error | undefined
   const fresh = () => ({
     certificates: [],
     isReattestable: options.isReattestable,
     notBeforeMs: clock.nowMs(),
-    notAfterMs: clock.nowMs() + 2 * hourMs,
+    notAfterMs: clock.nowMs() + (options.lifeMs ?? 2 * hourMs),
   })
   let current = fresh()
   const change = (what: string): Promise<void> => {
@@ -145,6 +152,29 @@ describe('the rotation of the agent’s own SVID', () => {
     const running = rotator.run(stopping.signal)
     await settled()
     expect([asked, cache.bundles.own.sequenceNumber]).toEqual([['attest'], 2])
+    stopping.abort()
+    await running
+  })
+
+  it('renews an SVID whose life is shorter than the time between two looks', async () => {
+    const { rotator, asked } = make({ isReattestable: false, lifeMs: 4_000 })
+    const running = rotator.run(stopping.signal)
+    for (let second = 0; second < 20; second++) await advance(1_000)
+    expect(asked.length).toBeGreaterThanOrEqual(5)
+    stopping.abort()
+    await running
+  })
+
+  it('asks more often again when the server has been away and the SVID is near its end', async () => {
+    const { rotator, asked, fail } = make({ isReattestable: false })
+    fail(away())
+    clock.advance(1.5 * hourMs)
+    const running = rotator.run(stopping.signal)
+    for (let second = 0; second < hourMs / 2000 - 4; second++) await advance(1_000)
+    const askedBefore = asked.length
+    fail(undefined)
+    await advance(2_000)
+    expect(asked).toHaveLength(askedBefore + 1)
     stopping.abort()
     await running
   })

@@ -13,6 +13,9 @@ import { SyncError } from './sync-error.ts'
 import type { TaintReaction } from './taints.ts'
 
 const checkIntervalMs = 5_000
+/** An SVID near its end is looked at after this share of what is left of it, so that one slow look does not outlast it. */
+const shareOfRest = 4
+const minIntervalMs = 1_000
 
 /** Options of {@link AgentSvidRotator}. */
 export interface AgentSvidRotatorOptions {
@@ -54,7 +57,19 @@ export class AgentSvidRotator {
         if (signal.aborted) return
         this.#judge(error)
       }
-    } while (await sleep(clock, this.#backoff.next() ?? checkIntervalMs, signal))
+    } while (await sleep(clock, this.#delayMs(), signal))
+  }
+
+  /**
+   * An SVID may end before the next look: one signed shortly before its authority ends is good for seconds, and while a server is
+   * away the looks become rare.
+   */
+  #delayMs(): number {
+    const { identity, clock } = this.#options
+    const delayMs = this.#backoff.next() ?? checkIntervalMs
+    if (!identity.current) return delayMs
+    const leftMs = identity.current.notAfterMs - clock.nowMs()
+    return Math.min(delayMs, Math.max(minIntervalMs, leftMs / shareOfRest))
   }
 
   /**
