@@ -64,6 +64,7 @@ export const ranks: Readonly<Record<string, Readonly<Record<string, number>>>> =
     'version.ts': 0,
     'attestation/': 1,
     'backoff.ts': 1,
+    'next-look.ts': 1,
     'bag.ts': 0,
     'loop-turns.ts': 0,
     'turns.ts': 1,

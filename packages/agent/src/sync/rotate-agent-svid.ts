@@ -1,6 +1,7 @@
 import { Backoff } from '@mini-spire/runtime/backoff'
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { untilNextLook } from '@mini-spire/runtime/next-look'
 import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { WorkloadCache } from '../cache/workload-cache.ts'
@@ -13,9 +14,6 @@ import { SyncError } from './sync-error.ts'
 import type { TaintReaction } from './taints.ts'
 
 const checkIntervalMs = 5_000
-/** An SVID near its end is looked at after this share of what is left of it, so that one slow look does not outlast it. */
-const shareOfRest = 4
-const minIntervalMs = 1_000
 
 /** Options of {@link AgentSvidRotator}. */
 export interface AgentSvidRotatorOptions {
@@ -60,16 +58,11 @@ export class AgentSvidRotator {
     } while (await sleep(clock, this.#delayMs(), signal))
   }
 
-  /**
-   * An SVID may end before the next look: one signed shortly before its authority ends is good for seconds, and while a server is
-   * away the looks become rare.
-   */
   #delayMs(): number {
     const { identity, clock } = this.#options
     const delayMs = this.#backoff.next() ?? checkIntervalMs
     if (!identity.current) return delayMs
-    const leftMs = identity.current.notAfterMs - clock.nowMs()
-    return Math.min(delayMs, Math.max(minIntervalMs, leftMs / shareOfRest))
+    return untilNextLook(delayMs, identity.current.notAfterMs - clock.nowMs())
   }
 
   /**

@@ -58,6 +58,29 @@ describe('ServerSvidRotator', () => {
     expect(keys).toHaveLength(2)
   })
 
+  it('replaces in time an SVID whose life is shorter than the time between two ticks', async () => {
+    const clock = new FakeClock()
+    const ends: number[] = []
+    const signer = {
+      issueServerSvid: () => {
+        ends.push(clock.nowMs() + 4_000)
+        const expiresAtSeconds = (clock.nowMs() + 4_000) / 1000
+        return Promise.resolve({ chain: [Uint8Array.of(1)], expiresAtSeconds })
+      },
+    }
+    const stop = new AbortController()
+    const { rotator } = scene({ clock, signer })
+    await rotator.start()
+    const ended = rotator.run(stop.signal)
+    for (let count = 2; count < 6; count++) {
+      clock.advance(1_000)
+      await vi.waitFor(() => expect(ends).toHaveLength(count))
+      expect(ends.at(-2)).toBeGreaterThan(clock.nowMs())
+    }
+    stop.abort()
+    await ended
+  })
+
   it('makes a new key each time and tells whoever serves it', async () => {
     const { rotator, time, keys, rotations } = scene()
     await rotator.start()

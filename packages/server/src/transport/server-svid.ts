@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
 import type { KeyType } from '@mini-spire/runtime/key-manager/key-manager'
 import type { Logger } from '@mini-spire/runtime/log/logger'
+import { untilNextLook } from '@mini-spire/runtime/next-look'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { parseCertificate, verifyChain } from '@mini-spire/sdk/x509'
 
@@ -48,6 +49,7 @@ export class ServerSvidRotator {
   readonly #options: ServerSvidOptions
   #svid: ServerSvid | undefined
   #rotateAtMs = 0
+  #expiresAtMs = 0
   /** DER. */
   #suspectRoots: readonly Uint8Array[] = []
   /** Ends the waiting for the next tick. */
@@ -90,9 +92,11 @@ export class ServerSvidRotator {
 
   /** Rotates whenever it is due, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
     signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
     while (!signal.aborted) {
-      await sleep(this.#options.clock, tickMs, this.#wake.signal)
+      const delayMs = untilNextLook(tickMs, this.#expiresAtMs - clock.nowMs())
+      await sleep(clock, delayMs, this.#wake.signal)
       this.#wake = new AbortController()
       if (!signal.aborted) await this.tick()
     }
@@ -132,7 +136,8 @@ export class ServerSvidRotator {
     const publicKey = key.publicKey.export({ type: 'spki', format: 'der' })
     const { chain, expiresAtSeconds } = await signer.issueServerSvid({ publicKey })
     this.#svid = { key: key.privateKey, chain }
-    this.#rotateAtMs = (notBeforeMs + expiresAtSeconds * 1000) / 2
+    this.#expiresAtMs = expiresAtSeconds * 1000
+    this.#rotateAtMs = (notBeforeMs + this.#expiresAtMs) / 2
   }
 }
 
