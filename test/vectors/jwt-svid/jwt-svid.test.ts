@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { cpuMsOf } from '@mini-spire/runtime/cpu-time.test-kit'
 import { JwtBundle, JwtBundleSet, jwtAuthorityFromSpki } from '@mini-spire/sdk/bundle'
 import { parseJwtSvidInsecure, verifyJwtSvid } from '@mini-spire/sdk/jwt-svid'
 import { TestCa } from '@mini-spire/sdk/testing'
@@ -156,10 +157,9 @@ describe('a JWT-SVID', () => {
     ['a million dots', '.'.repeat(1_000_000)],
     ['10 MB of text', 'a'.repeat(10_000_000)],
     ['deep nesting', `e30.${encode('['.repeat(40_000))}.AA`],
-  ])('costs next to nothing: %s', (_, token) => {
-    const started = performance.now()
-    expect(codeOf(token)).toMatch(/^ERR_JWT_SVID_/)
-    expect(performance.now() - started).toBeLessThan(100)
+  ])('costs next to nothing: %s', async (_, token) => {
+    const cpuMs = await cpuMsOf(() => expect(codeOf(token)).toMatch(/^ERR_JWT_SVID_/))
+    expect(cpuMs).toBeLessThan(200)
   })
 
   it('of our own is read without verification, hint included', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { cpuMsOf } from '../cpu-time.test-kit.ts'
 import { domainProblem, HostAllowlist, splitHost } from './host-allowlist.ts'
 
 const allowlist = new HostAllowlist(['example.test', 'xn--bcher-kva.test', '127.0.0.1'])
@@ -58,9 +59,10 @@ describe('the hosts under which something is served', () => {
     expect(splitHost('[a:b')).toEqual({ domain: '[a:b', port: undefined })
   })
 
-  it('are judged quickly, however long they are', () => {
-    const started = performance.now()
-    for (const label of ['a-', 'xn--', '\u0301', 'é']) domainProblem(label.repeat(4_000))
-    expect(performance.now() - started).toBeLessThan(2_000)
+  it('are judged quickly, however long they are', async () => {
+    const cpuMs = await cpuMsOf(() => {
+      for (const label of ['a-', 'xn--', '\u0301', 'é']) domainProblem(label.repeat(4_000))
+    })
+    expect(cpuMs).toBeLessThan(2_000)
   })
 })
