@@ -4,7 +4,8 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 const ssr = { resolve: { conditions: ['source'] } }
 const suite = (name: string, include: string[], extra: object = {}) => ({
   ssr,
-  test: { name, include, environment: 'node', ...extra },
+  // What is waited for comes when it comes: a machine may stand still for longer than the usual second.
+  test: { name, include, environment: 'node', expect: { poll: { timeout: 30_000 } }, ...extra },
 })
 const daemons = {
   globalSetup: ['test/kit/build-once.ts'],

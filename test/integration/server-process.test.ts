@@ -8,10 +8,12 @@ import { ours, Scene } from '../kit/processes.ts'
 import { attestAt } from './server-scene.ts'
 
 const startTimeoutMs = 30_000
+/** A stop takes a small part of a second; it would wait ten for what is connected, if it did. */
+const atOnceMs = 5000
 
 describe('a server process', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'stops within a second of %s, whatever is connected, with exit code 0',
+    'stops at once at %s, whatever is connected, with exit code 0',
     async (signal) => {
       await using scene = new Scene()
       const server = await ServerDeployment.start(scene)
@@ -27,7 +29,7 @@ describe('a server process', () => {
       await clients.countAgents({ filter: undefined })
       const started = performance.now()
       expect(await server.daemon.stop(signal)).toBe(0)
-      expect(performance.now() - started).toBeLessThan(1000)
+      expect(performance.now() - started).toBeLessThan(atOnceMs)
       expect(server.daemon.output).toContain('msg="Server stopped gracefully"')
       for (const network of ['tcp', 'unix']) {
         const lines = server.daemon.output

@@ -137,11 +137,11 @@ describe('ServerSvidRotator', () => {
       state.isBroken = true
       rotator.followRoots({ tainted: [first], removed: [] })
       clock.advance(5000)
-      await vi.waitFor(() => expect(log.messages).toContain('Could not rotate server SVID'))
+      await expect.poll(() => log.messages).toContain('Could not rotate server SVID')
       state.isBroken = false
       expect(rotator.current()).toBe(before)
       clock.advance(5000)
-      await vi.waitFor(() => expect(rotator.current()).not.toBe(before))
+      await expect.poll(() => rotator.current()).not.toBe(before)
       rotator.followRoots({ tainted: [first], removed: [] })
       stop.abort()
       await ended
@@ -156,7 +156,7 @@ describe('ServerSvidRotator', () => {
       rotator.followRoots({ tainted: [], removed: [second] })
       expect(state.signed).toBe(1)
       rotator.followRoots({ tainted: [], removed: [first] })
-      await vi.waitFor(() => expect(rotator.current()).not.toBe(before))
+      await expect.poll(() => rotator.current()).not.toBe(before)
       stop.abort()
       await ended
       expect(state.signed).toBe(2)
