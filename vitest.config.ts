@@ -9,6 +9,7 @@ const suite = (name: string, include: string[], extra: object = {}) => ({
 })
 const daemons = {
   globalSetup: ['test/kit/build-once.ts'],
+  setupFiles: ['test/kit/fallen-daemons.ts'],
   testTimeout: 60_000,
   hookTimeout: 120_000,
 }

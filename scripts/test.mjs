@@ -33,7 +33,7 @@ function failuresOf(suite, report) {
     const where = `[${suite}] ${relative(root, file.name)}`
     const failed = file.assertionResults.filter((test) => test.status === 'failed')
     for (const test of failed) {
-      texts.push(`${where}\n  ${test.fullName}\n${excerpt(test.failureMessages.join('\n'))}`)
+      texts.push(`${where}\n  ${test.fullName}\n${test.failureMessages.map(excerpt).join('\n')}`)
     }
     if (failed.length === 0 && file.status === 'failed') {
       texts.push(`${where}\n${excerpt(file.message)}`)

@@ -56,7 +56,7 @@ ${settings}
   const daemon = scene.start(programs.oidcProvider, ['-config', scene.path('oidc.conf')])
   await daemon.waitFor('Serving HTTP (insecure)')
   while ((await statusOf(healthPort, '/ready')) !== 200) {
-    if (daemon.process.exitCode !== null) throw new Error(daemon.output)
+    if (daemon.hasEnded) throw new Error(daemon.lastWords)
   }
   return {
     environment: { OIDC_PORT: `${port}`, OIDC_HEALTH_PORT: `${healthPort}` },

@@ -48,10 +48,10 @@ export class Engine {
     engine.#daemon = daemon
     for (let tries = 0; tries < 100; tries++) {
       if (hasProgram('curl', '-sf', '--unix-socket', engine.socket, 'http://x/_ping')) return engine
-      if (daemon.process.exitCode !== null) break
+      if (daemon.hasEnded) break
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
     }
-    throw new Error(`${name} does not answer:\n${daemon.output}`)
+    throw new Error(`${name} does not answer: ${daemon.lastWords}`)
   }
 
   /** Makes an image that holds one static program, `/program`, and returns the digest of its configuration. */

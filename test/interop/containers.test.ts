@@ -54,7 +54,7 @@ describe.each(engines)('a workload in a container of %s', (name) => {
         if (fetch(['--label', 'team=shop']).status === 0) return
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
       }
-      throw new Error(`never served:\n${agent.daemon.output}`)
+      throw new Error(`never served: ${agent.daemon.lastWords}`)
     }
   })
 })

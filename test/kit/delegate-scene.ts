@@ -34,7 +34,7 @@ export async function startDelegateScene(
   register('/delegate', `unix:uid:${process.getuid?.() ?? 0}`)
   const isServed = (): boolean => agent.cli('api', 'fetch', 'x509').status === 0
   for (let tries = 0; !isServed(); tries++) {
-    if (tries > 60) throw new Error(`never served:\n${agent.daemon.output}`)
+    if (tries > 60) throw new Error(`never served: ${agent.daemon.lastWords}`)
     // A refusal costs a program next to nothing, and SPIRE's agent polls.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
   }

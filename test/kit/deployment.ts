@@ -244,7 +244,7 @@ ${blocks}
 async function untilHealthy(program: Program, socket: string, daemon: Daemon): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {
     if (runProgram(program, ['healthcheck', '-socketPath', socket]).status === 0) return
-    if (daemon.process.exitCode !== null) break
+    if (daemon.hasEnded) break
   }
-  throw new Error(`not healthy:\n${daemon.output}`)
+  throw new Error(`not healthy: ${daemon.lastWords}`)
 }

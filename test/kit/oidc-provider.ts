@@ -72,7 +72,7 @@ ${options.settings ?? ''}
       if ([...(await this.kids())].sort().join() === name) return
       await pause(50)
     }
-    throw new Error(`shows ${await this.kids()}, not ${name}:\n${this.daemon.output}`)
+    throw new Error(`shows ${await this.kids()}, not ${name}: ${this.daemon.lastWords}`)
   }
 }
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { root } from './repository.ts'
 
 /** A program and the arguments that always come first. */
@@ -82,6 +82,15 @@ export function finishProgram(program: Program, args: readonly string[]): Promis
 }
 
 const longestPrintMs = 1_000
+/** As many of a daemon's last lines belong to a failure: a reader of it sees its beginning only. */
+const shownLines = 12
+/** Daemons that ended by themselves, and not well, since the test file began. */
+const fallen: Daemon[] = []
+
+/** What daemons said at their end that nobody had told to end; expected or not, it is the reason when a caller of theirs fails. */
+export function fallenDaemons(): readonly string[] {
+  return fallen.map(({ lastWords }) => lastWords)
+}
 
 /** Where and with which further environment a process runs. */
 export interface DaemonOptions {
@@ -94,13 +103,17 @@ export interface DaemonOptions {
  */
 export class Daemon {
   readonly process: ChildProcess
+  readonly #name: string
   /** Resolves to the exit code, or to the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>
   #output = ''
   readonly #watchers = new Set<() => void>()
-  #hasEnded = false
+  #ending: number | NodeJS.Signals | undefined
+  /** It has ended, and all that it printed has been read. */
+  #isComplete = false
 
   constructor(program: Program, args: readonly string[], options: DaemonOptions = {}) {
+    this.#name = basename(program.args.at(-1) ?? program.command)
     this.process = spawn(program.command, [...program.args, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
@@ -115,11 +128,14 @@ export class Daemon {
     this.ended = new Promise((resolve, reject) => {
       this.process.once('error', reject)
       this.process.once('exit', (code, signal) => {
+        const ending = signal ?? code ?? -1
+        this.#ending = ending
+        if (signal ? !this.process.killed : code !== 0) fallen.push(this)
         const finish = (): void => {
           clearTimeout(timer)
-          this.#hasEnded = true
+          this.#isComplete = true
           this.#notify()
-          resolve(signal ?? code ?? -1)
+          resolve(ending)
         }
         // What it printed last may still be on its way; a child of its own may keep the pipe open for long.
         this.process.once('close', finish)
@@ -130,6 +146,16 @@ export class Daemon {
 
   get output(): string {
     return this.#output
+  }
+
+  get hasEnded(): boolean {
+    return this.#ending !== undefined
+  }
+
+  /** Whether and how it has ended, and what it printed last. */
+  get lastWords(): string {
+    const state = this.#ending === undefined ? 'runs' : `ended with ${this.#ending}`
+    return `${this.#name} ${state}; its last lines:\n${this.#output.trimEnd().split('\n').slice(-shownLines).join('\n')}`
   }
 
   /**
@@ -156,10 +182,10 @@ export class Daemon {
       }
       const watch = (): void => {
         if (condition()) finish()
-        else if (this.#hasEnded) finish(new Error(`ended before "${what}":\n${this.#output}`))
+        else if (this.#isComplete) finish(new Error(`no "${what}": ${this.lastWords}`))
       }
       const timer = setTimeout(
-        () => finish(new Error(`no "${what}" in ${timeoutMs} ms:\n${this.#output}`)),
+        () => finish(new Error(`no "${what}" in ${timeoutMs} ms: ${this.lastWords}`)),
         timeoutMs,
       )
       this.#watchers.add(watch)
@@ -169,7 +195,7 @@ export class Daemon {
 
   /** Stops it as an operator does and returns how it ended. */
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
-    if (!this.#hasEnded) this.process.kill(signal)
+    if (!this.hasEnded) this.process.kill(signal)
     return this.ended
   }
 

@@ -85,7 +85,7 @@ export class ServedWorkload implements AsyncDisposable {
         return
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
     }
-    throw new Error(`never served:\n${this.agent.daemon.output}`)
+    throw new Error(`never served: ${this.agent.daemon.lastWords}`)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -105,7 +105,7 @@ plugins {
     this.#remote?.close()
     await this.#server?.stop()
     const ended = await this.#daemon?.stop()
-    if (ended) throw new Error(`the server ended with ${ended}:\n${this.#daemon?.output}`)
+    if (ended) throw new Error(this.#daemon?.lastWords)
     this.#daemon = undefined
   }
 
