@@ -220,17 +220,23 @@ describe('calls', () => {
 
   it('a deadline reaches the handler as an abort', async () => {
     const aborted = settleable()
+    let isCalled = false
     const { channel } = await start({
       check: (call) =>
         new Promise((resolve) => {
+          isCalled = true
           call.signal.addEventListener('abort', () => {
             aborted.resolve(call.signal.reason)
             resolve({ status: 1 })
           })
         }),
     })
-    const call = createClient(HealthService, channel).check({ service: '' }, { timeoutMs: 50 })
-    expect((await failure(call)).kind).toBe('deadline-exceeded')
+    const client = createClient(HealthService, channel)
+    // A machine may be so busy that a deadline has passed before its call arrives: the next one gets more time.
+    for (let timeoutMs = 50; !isCalled; timeoutMs *= 2)
+      expect((await failure(client.check({ service: '' }, { timeoutMs }))).kind).toBe(
+        'deadline-exceeded',
+      )
     expect(isSpiffeError(await aborted.promise, 'ERR_API')).toBe(true)
   })
 })
@@ -247,7 +253,7 @@ describe('streams', () => {
     const client = createClient(HealthService, channel)
     for (let made = 0; made < 1_200; made++) await client.check({ service: '' })
     expect(peers.size).toBe(1)
-  }, 30_000)
+  })
 
   it('may be left early thousands of times by one local caller, and none of its calls fails', async () => {
     const { channel, host } = await start({
@@ -264,7 +270,7 @@ describe('streams', () => {
       }
     }
     expect(host.connectionCount).toBeLessThanOrEqual(2)
-  }, 30_000)
+  })
 
   it('a slow reader slows the handler down, and leaving early ends it', async () => {
     let made = 0

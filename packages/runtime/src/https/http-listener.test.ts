@@ -46,6 +46,7 @@ function get(at: { readonly port: number } | { readonly socketPath: string }): P
 const closed = (socket: Socket): Promise<void> =>
   new Promise((resolve) => {
     socket.on('error', () => {})
+    if (socket.closed) resolve()
     socket.once('close', () => resolve())
     socket.resume()
   })

@@ -52,6 +52,7 @@ async function get(port: number, roots = [named.root]): Promise<string> {
 const closed = (socket: Socket): Promise<void> =>
   new Promise((resolve) => {
     socket.on('error', () => {})
+    if (socket.closed) resolve()
     socket.once('close', () => resolve())
     socket.resume()
   })
