@@ -1,5 +1,5 @@
 import { constants, type KeyObject } from 'node:crypto'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import {
   createServer as createTlsServer,
   type TLSSocket,
@@ -23,7 +23,7 @@ import { retireWithCertificate } from './certificate-age.ts'
 import { limitKey, plainAddress } from './client-address.ts'
 import type { ConnectionTable } from './connections.ts'
 import type { HostLimits } from './host-limits.ts'
-import { ListenError } from './listen-error.ts'
+import { listenOnTcp } from './listen-on-tcp.ts'
 import { type Origin, ProxyProtocol } from './proxy-protocol.ts'
 import { tlsPeer, type VerifiedClient } from './tls-peer.ts'
 import { listenOnPath, type UnixPath } from './unix-path.ts'
@@ -149,20 +149,11 @@ export class TlsListener {
       await listenOnPath(this.#tcp, at, log)
       return undefined
     }
-    const { host, port } = at
-    await new Promise<void>((resolve, reject) => {
-      this.#tcp.once('error', (cause) => {
-        const message = `could not listen on ${host}:${port}: ${messageOf(cause)}`
-        reject(new ListenError('ERR_LISTEN_FAILED', message, { cause }))
-      })
-      this.#tcp.listen({ host, port, backlog }, resolve)
-    })
-    this.#tcp.removeAllListeners('error')
+    const bound = await listenOnTcp(this.#tcp, { ...at, backlog })
     this.#tcp.on('error', (error) => {
       log.warn('Listener failed to accept', { error: messageOf(error) })
     })
-    const bound = this.#tcp.address() as AddressInfo
-    return { host: bound.address, port: bound.port }
+    return bound
   }
 
   updateCredentials(): void {

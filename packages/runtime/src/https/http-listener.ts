@@ -1,11 +1,12 @@
 import { chmodSync, lstatSync, statSync, unlinkSync } from 'node:fs'
 import type { Server as HttpServer, RequestListener } from 'node:http'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import { ConnectionLimits } from '../connection-limits.ts'
 import { ListenError } from '../grpc/listen-error.ts'
+import { listenOnTcp } from '../grpc/listen-on-tcp.ts'
 import type { Logger } from '../log/logger.ts'
 import { createBoundedHttp } from './bounded-http.ts'
 import { defaultHttpsLimits, type HttpsLimits } from './https-limits.ts'
@@ -58,27 +59,36 @@ export class HttpListener implements AsyncDisposable {
    */
   async listen(): Promise<{ readonly port: number }> {
     const { address, log } = this.#options
-    const isFile = 'path' in address
-    try {
-      if (isFile) removeStale(address.path)
-      await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', reject)
-        const at = isFile
-          ? { path: address.path }
-          : { port: address.port, ...(address.host !== undefined && { host: address.host }) }
-        this.#server.listen(at, resolve)
-      })
-      if (isFile) chmodSync(address.path, address.mode)
-    } catch (cause) {
-      const where = isFile ? address.path : `${address.host ?? ''}:${address.port}`
-      const message = `could not listen on ${where}: ${messageOf(cause)}`
-      throw new ListenError('ERR_LISTEN_FAILED', message, { cause })
-    }
-    this.#server.removeAllListeners('error')
+    const port =
+      'path' in address
+        ? await this.#listenOnFile(address)
+        : (await listenOnTcp(this.#server, address)).port
     this.#server.on('error', (error) => {
       log.warn('Listener failed to accept', { error: messageOf(error) })
     })
-    return { port: isFile ? 0 : (this.#server.address() as AddressInfo).port }
+    return { port }
+  }
+
+  async #listenOnFile({
+    path,
+    mode,
+  }: {
+    readonly path: string
+    readonly mode: number
+  }): Promise<0> {
+    try {
+      removeStale(path)
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject)
+        this.#server.listen({ path }, resolve)
+      })
+      chmodSync(path, mode)
+    } catch (cause) {
+      const message = `could not listen on ${path}: ${messageOf(cause)}`
+      throw new ListenError('ERR_LISTEN_FAILED', message, { cause })
+    }
+    this.#server.removeAllListeners('error')
+    return 0
   }
 
   /** Stops at once; answers under way are cut off. */

@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto'
 import type { Server as HttpServer, RequestListener } from 'node:http'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import {
   createServer as createTlsServer,
   type TLSSocket,
@@ -12,7 +12,7 @@ import type { Clock } from '../clock.ts'
 import { ConnectionLimits } from '../connection-limits.ts'
 import { HandshakeAdmission } from '../grpc/admission.ts'
 import { limitKey } from '../grpc/client-address.ts'
-import { ListenError } from '../grpc/listen-error.ts'
+import { listenOnTcp } from '../grpc/listen-on-tcp.ts'
 import type { Logger } from '../log/logger.ts'
 import { createBoundedHttp } from './bounded-http.ts'
 import { type ClientHello, readClientHello } from './client-hello.ts'
@@ -80,19 +80,11 @@ export class HttpsListener implements AsyncDisposable {
   /** @throws {ListenError} `ERR_LISTEN_FAILED` */
   async listen(): Promise<{ readonly host: string; readonly port: number }> {
     const { host, port } = this.#options
-    await new Promise<void>((resolve, reject) => {
-      this.#tcp.once('error', (cause) => {
-        const message = `could not listen on ${host ?? ''}:${port}: ${messageOf(cause)}`
-        reject(new ListenError('ERR_LISTEN_FAILED', message, { cause }))
-      })
-      this.#tcp.listen({ ...(host !== undefined && { host }), port }, resolve)
-    })
-    this.#tcp.removeAllListeners('error')
+    const bound = await listenOnTcp(this.#tcp, { host, port })
     this.#tcp.on('error', (error) => {
       this.#options.log.warn('Listener failed to accept', { error: messageOf(error) })
     })
-    const bound = this.#tcp.address() as AddressInfo
-    return { host: bound.address, port: bound.port }
+    return bound
   }
 
   /** Stops at once; answers under way are cut off. */

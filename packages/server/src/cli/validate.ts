@@ -42,6 +42,7 @@ async function load(
 ): Promise<ResolvedServerConfig> {
   const { config } = await loadServerConfig({
     path: flags.config,
+    purpose: 'validate',
     flags,
     isStrict: flags.strict,
     ...(flags.expandEnv ? { environment: terminal.environment } : {}),

@@ -3,6 +3,9 @@ import { isIP } from 'node:net'
 import { invalid } from '@mini-spire/runtime/config/resolve-daemon'
 import { messageOf } from '@mini-spire/sdk/errors'
 
+/** What the system's resolver takes as an IPv4 address, and Go's as a name that nobody has: `0`, `127.1`, `0x7f.1`, `127.0.0.01`. */
+const oldForms = /^(?:0x[\da-f]*|\d+)(?:\.(?:0x[\da-f]*|\d+)){0,3}$/i
+
 /**
  * The literal address that `bind_address` names: brackets are taken off, names are looked up, IPv4 first.
  *
@@ -13,6 +16,7 @@ export async function resolveBindAddress(address: string, port: number): Promise
   const host = address.replace(/^[[\]]+|[[\]]+$/g, '')
   if (port < 0 || port > 65_535) throw invalid(`${failed}address ${port}: invalid port`)
   if (isIP(host) !== 0) return host
+  if (oldForms.test(host)) throw invalid(`${failed}lookup ${host}: no such host`)
   try {
     const found = await lookup(host, { all: true })
     const best = found.find(({ family }) => family === 4) ?? found[0]

@@ -3,6 +3,7 @@ import { ConfigError } from '@mini-spire/runtime/config/config-error'
 import { readConfigFile } from '@mini-spire/runtime/config/config-file'
 import { decodeSection } from '@mini-spire/runtime/config/decode'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
+import { invalid } from '@mini-spire/runtime/config/resolve-daemon'
 import { quoteGo } from '@mini-spire/runtime/go-quote'
 import { importCommand } from './import-command.ts'
 
@@ -11,7 +12,7 @@ export interface EmbeddedStore {
   readonly type: 'embedded'
 }
 
-/** `sql` with `sqlite3`, or without a type: the embedded store too; the file may be a SPIRE server's. */
+/** `sql` with `sqlite3`: the embedded store too; the file may be a SPIRE server's. */
 export interface SqliteSource {
   readonly type: 'sqlite3'
   readonly connectionString: string
@@ -33,17 +34,29 @@ export type DataStoreConfig = EmbeddedStore | SqliteSource | PostgresSource | Ot
 
 const schema = { connection_string: { type: 'string' } } as const
 
+/** What SPIRE takes as the label of a block; `sqlite3` and `postgres` are values. */
+const blockTypes: readonly string[] = ['aws_postgres', 'aws_mysql']
+
 /**
  * What the `DataStore` block says.
  *
- * @throws {ConfigError} `ERR_CONFIG_VALUE` for a database that SPIRE does not know either
+ * @throws {ConfigError} `ERR_CONFIG_VALUE` for what SPIRE does not start with either
  */
 export function resolveDataStore(plugins: readonly PluginConfig[]): DataStoreConfig {
   const plugin = plugins.find(({ type, isEnabled }) => type === 'DataStore' && isEnabled)
-  if (plugin?.name !== 'sql') return { type: 'embedded' }
-  const data = dataOf(plugin)
+  return plugin?.name === 'sql' ? readDataStore(dataOf(plugin)) : { type: 'embedded' }
+}
+
+/**
+ * What the data of `DataStore "sql"` says.
+ *
+ * @throws {ConfigError} `ERR_CONFIG_VALUE` for what SPIRE refuses, in its words
+ */
+export function readDataStore(data: Node | undefined): DataStoreConfig {
   const { connection_string: connectionString } = decodeSection(schema, data)
-  const type = databaseType(data) ?? 'sqlite3'
+  const type = databaseType(data)
+  if (type === '') throw invalid('datastore-sql: database_type must be set')
+  if (connectionString === '') throw invalid('datastore-sql: connection_string must be set')
   switch (type) {
     case 'sqlite3':
     case 'postgres':
@@ -53,17 +66,17 @@ export function resolveDataStore(plugins: readonly PluginConfig[]): DataStoreCon
     case 'aws_mysql':
       return { type }
     default:
-      throw new ConfigError('ERR_CONFIG_VALUE', `datastore-sql: unsupported database_type: ${type}`)
+      throw invalid(`datastore-sql: unsupported database_type: ${type}`)
   }
 }
 
 /**
  * Refuses a database that this program cannot run on: entries must not land in a place where nobody looks for them.
  *
- * `sql` with sqlite3, or without a type, means the embedded store; what else the block says is not used.
+ * `sql` with sqlite3 means the embedded store; what else the block says is not used.
  *
  * @param configPath the configuration's file, for the command that the refusal names
- * @throws {ConfigError} `ERR_CONFIG_UNSUPPORTED`, or `ERR_CONFIG_VALUE` for a database that SPIRE does not know either
+ * @throws {ConfigError} `ERR_CONFIG_UNSUPPORTED`, or `ERR_CONFIG_VALUE` for what SPIRE does not start with either
  */
 export function checkDataStore(plugins: readonly PluginConfig[], configPath: string): void {
   const { type } = resolveDataStore(plugins)
@@ -78,15 +91,28 @@ export function checkDataStore(plugins: readonly PluginConfig[], configPath: str
   )
 }
 
+/** Whether {@link resolveDataStore} takes the block. */
+export function isReadable(plugins: readonly PluginConfig[]): boolean {
+  try {
+    resolveDataStore(plugins)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function dataOf({ data, dataFile }: PluginConfig): Node | undefined {
   return dataFile === undefined ? data : readConfigFile({ path: dataFile }, (list) => list)
 }
 
 /** The name of the database: a string, or the label of a block. */
-function databaseType(data: Node | undefined): string | undefined {
+function databaseType(data: Node | undefined): string {
   const { database_type: type } = decodeSection({ database_type: { type: 'node' } }, data)
-  if (!type) return undefined
-  if (type.kind === 'literal') return type.value
-  const [first] = type.kind === 'object-list' ? type.items : []
-  return first?.keys[0]?.text
+  if (type?.kind === 'literal') return type.value
+  if (type?.kind !== 'object-list') throw invalid('malformed database type configuration')
+  const [only, ...more] = type.items
+  if (!only || more.length > 0) throw invalid('exactly one database type is expected')
+  const label = only.keys[0]?.text ?? ''
+  if (!blockTypes.includes(label)) throw invalid(`unknown database type: ${label}`)
+  return label
 }

@@ -23,7 +23,7 @@ const noFlags: ServerFlags = {
   trustDomain: '',
 }
 const base = 'trust_domain = "example.org" data_dir = "/var/lib/x"'
-const plugins = 'plugins { DataStore "sql" {} KeyManager "memory" {} }'
+const plugins = 'plugins { DataStore "level" {} KeyManager "memory" {} }'
 
 interface Loading {
   readonly flags?: Partial<ServerFlags>
@@ -87,6 +87,10 @@ describe('a server configuration is refused', () => {
       'bind_port = 99999',
       'could not resolve bind address "0.0.0.0:99999": address 99999: invalid port',
     ],
+    ...['0', '1', '127.1', '0x7f.1', '127.0.0.01', '2130706433'].map((address) => [
+      `bind_address = "${address}"`,
+      `could not resolve bind address "${address}:8081": lookup ${address}: no such host`,
+    ]),
     [
       'trust_domain = "Bad_TD"',
       'could not parse trust_domain "Bad_TD": trust domain characters are limited to lowercase letters, numbers, dots, dashes, and underscores',
@@ -161,12 +165,27 @@ describe('a server configuration is refused', () => {
   })
 
   it.each([
-    ['database_type = "postgres"', 'database_type "postgres" is not supported by mini-spire yet'],
     [
-      'database_type "aws_mysql" { region = "x" }',
+      'database_type = "postgres" connection_string = "x"',
+      'database_type "postgres" is not supported by mini-spire yet',
+    ],
+    [
+      'database_type "aws_mysql" { region = "x" } connection_string = "x"',
       'database_type "aws_mysql" is not supported by mini-spire yet',
     ],
-    ['database_type = "oracle"', 'datastore-sql: unsupported database_type: oracle'],
+    [
+      'database_type = "oracle" connection_string = "x"',
+      'datastore-sql: unsupported database_type: oracle',
+    ],
+    ['', 'malformed database type configuration'],
+    ['database_type = ["sqlite3"]', 'malformed database type configuration'],
+    ['database_type = ""', 'datastore-sql: database_type must be set'],
+    ['database_type = "sqlite3"', 'datastore-sql: connection_string must be set'],
+    ['database_type "sqlite3" {} connection_string = "x"', 'unknown database type: sqlite3'],
+    [
+      'database_type "aws_mysql" {} database_type "aws_postgres" {}',
+      'exactly one database type is expected',
+    ],
   ])('for a database it cannot use: %s', async (data, message) => {
     const store = `plugins { DataStore "sql" { plugin_data { ${data} } } }`
     const { config } = await load(`server { ${base} } ${store}`)
@@ -265,7 +284,7 @@ describe('a server configuration is accepted', () => {
         ca_subject: [{ country: ['SE'], organization: ['X'] }],
       },
       plugins: {
-        DataStore: [{ sql: { plugin_data: { database_type: 'sqlite3' } } }],
+        DataStore: [{ sql: { plugin_data: { database_type: 'sqlite3', connection_string: 'x' } } }],
         KeyManager: { disk: { plugin_data: { keys_path: '/d/keys.json' } } },
         NodeAttestor: [{ join_token: { plugin_data: {} } }, { x509pop: { plugin_data: {} } }],
       },

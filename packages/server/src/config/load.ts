@@ -1,7 +1,7 @@
 import { readConfigFile } from '@mini-spire/runtime/config/config-file'
 import { refuseKeys } from '@mini-spire/runtime/config/refused-keys'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
-import { checkDataStore } from './data-store.ts'
+import { checkDataStore, isReadable } from './data-store.ts'
 import { type ResolveOptions, resolveServerConfig } from './resolve.ts'
 import type { ResolvedServerConfig } from './resolved-config.ts'
 import { decodeServerFile, mergeServer, type ServerFlags } from './server-file.ts'
@@ -15,8 +15,11 @@ export interface LoadServerConfigOptions extends ResolveOptions {
   /** Empty: {@link defaultServerConfigPath}. */
   readonly path: string
   readonly flags: ServerFlags
-  /** What for: `import` needs no more of the configuration than says where data is and of what. @default 'run' */
-  readonly purpose?: 'run' | 'import'
+  /**
+   * What for: `import` needs no more of the configuration than says where data is and of what; `validate` says what is
+   * wrong with the data of `DataStore "sql"` among that of other plugins. @default 'run'
+   */
+  readonly purpose?: 'run' | 'import' | 'validate'
   /** Variables for `-expandEnv`; undefined: the file is taken as it is. */
   readonly environment?: { readonly [name: string]: string | undefined }
 }
@@ -38,6 +41,7 @@ export async function loadServerConfig(
   const resolved = await resolveServerConfig(file, options)
   if (options.purpose === 'import') return resolved
   refuseKeys(refusedKeys, file)
-  checkDataStore(resolved.config.plugins, path)
+  const { plugins } = resolved.config
+  if (options.purpose !== 'validate' || isReadable(plugins)) checkDataStore(plugins, path)
   return resolved
 }

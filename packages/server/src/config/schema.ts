@@ -5,7 +5,10 @@ const own = {
   admin_ids: { type: 'strings', doc: 'SPIFFE IDs that may administer this server over mTLS' },
   agent_ttl: { type: 'string', doc: 'lifetime of agent SVIDs; default that of X509-SVIDs' },
   audit_log_enabled: { type: 'bool', doc: 'logs who asked for what' },
-  bind_address: { type: 'string', doc: 'address to listen on; default 0.0.0.0' },
+  bind_address: {
+    type: 'string',
+    doc: 'address to listen on; default 0.0.0.0, which is every address, of IPv6 too',
+  },
   bind_port: { type: 'int', doc: 'port to listen on; default 8081' },
   ca_key_type: { type: 'string', doc: 'rsa-2048, rsa-4096, ec-p256 (default) or ec-p384' },
   ca_subject: {

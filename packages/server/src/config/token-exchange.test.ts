@@ -36,7 +36,7 @@ async function load(exchange: string): Promise<TokenExchangeConfig | undefined> 
   writeFileSync(
     path,
     `server { trust_domain = "example.org" data_dir = "${folder}" ${exchange} }
-    plugins { DataStore "sql" {} KeyManager "memory" {} }`,
+    plugins { DataStore "level" {} KeyManager "memory" {} }`,
   )
   const { config } = await loadServerConfig({ path, flags, openLog: () => log })
   return config.tokenExchange

@@ -10,7 +10,9 @@ import type { Environment } from '@mini-spire/runtime/http/system-roots'
 import { osErrorText } from '@mini-spire/runtime/os-error'
 import { CatalogError } from '@mini-spire/runtime/plugin-host/catalog-error'
 import { pluginDataProblem } from '@mini-spire/runtime/plugin-host/plugin-data-problem'
+import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
+import { readDataStore } from '../config/data-store.ts'
 import { readKeysPath } from './keys-path.ts'
 import { readAwsIidConfig } from './node-attestor/aws-iid/aws-iid-config.ts'
 import { readAzureImdsConfig } from './node-attestor/azure-imds/azure-imds-config.ts'
@@ -41,6 +43,7 @@ export interface DataSurroundings {
 type Read = (data: Node | undefined, surroundings: DataSurroundings) => unknown
 
 const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
+  ['DataStore sql', readDataStore],
   ['KeyManager disk', readKeysPath],
   ['NodeAttestor aws_iid', (data, { environment }) => readAwsIidConfig(data, environment)],
   ['NodeAttestor azure_imds', (data, known) => readAzureImdsConfig(data, unconnected(known))],
@@ -120,9 +123,15 @@ export function checkPluginData(
       const problem = notes.get(`${type} ${name}`)?.(data)
       return problem ? [{ type, name, problem }] : []
     } catch (error) {
-      return [{ type, name, problem: pluginDataProblem(error) }]
+      return [{ type, name, problem: problemOf(type, error) }]
     }
   })
+}
+
+/** Of a data store SPIRE says it twice: as its note, and as its error. */
+function problemOf(type: string, error: unknown): string {
+  if (type !== 'DataStore') return pluginDataProblem(error)
+  return `${messageOf(error)}\n\t\t${messageOf(error)}`
 }
 
 function dataOf({ data, dataFile }: PluginConfig): Node | undefined {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Clock } from '@mini-spire/runtime/clock'
+import { plainAddress } from '@mini-spire/runtime/grpc/client-address'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import { GrpcStatus, grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
@@ -107,7 +108,8 @@ function refuse(
 function beginCall(request: IncomingMessage, options: TokenResponderOptions): Call {
   const requestId = randomUUID()
   const { remoteAddress = '', remotePort } = request.socket
-  const host = remoteAddress.includes(':') ? `[${remoteAddress}]` : remoteAddress
+  const address = plainAddress(remoteAddress)
+  const host = address.includes(':') ? `[${address}]` : address
   return {
     requestId,
     startedMs: options.clock.nowMs(),
