@@ -121,17 +121,15 @@ describe('an agent that is scraped', () => {
     server.ca = TestCa.create('example.org')
     server.oldRoots.push({ certificate: old.certificate.raw, tainted: true })
     await expect
-      .poll(scrape, { timeout: 10_000 })
+      .poll(scrape)
       .toMatch(/cache_manager_workload_process_tainted_x509_svids\{status="OK"\} 1\n/)
     expect(await scrape()).toContain(
       'spire_agent_cache_manager_tainted_x509_svids_workload_sum 1\n',
     )
-    await expect
-      .poll(scrape, { timeout: 10_000 })
-      .toMatch(/spire_agent_agent_svid_rotate\{status="OK"\} \d/)
+    await expect.poll(scrape).toMatch(/spire_agent_agent_svid_rotate\{status="OK"\} \d/)
     await server.stop()
     await expect
-      .poll(scrape, { timeout: 10_000 })
+      .poll(scrape)
       .toMatch(/manager_sync_fetch_entries_updates\{status="Unavailable"\} \d/)
   })
 })

@@ -95,7 +95,7 @@ describe('an agent refuses', () => {
     const agent = makeAgent(server)
     const started = agent.start()
     started.catch(() => {})
-    await expect.poll(() => lines.join(''), { timeout: 10_000 }).toMatch(/unknown authority/)
+    await expect.poll(() => lines.join('')).toMatch(/unknown authority/)
     await agent.stop()
     await expect(started).rejects.toThrow()
     expect(server.calls).toEqual([])
@@ -174,7 +174,7 @@ describe('an agent', () => {
     const second = (await stream.next()).value?.svids[0]
     expect(second?.spiffeId).toBe('spiffe://example.org/web')
     expect(second?.x509SvidKey).not.toEqual(first?.x509SvidKey)
-    await expect.poll(() => server.count('RenewAgent'), { timeout: 15_000 }).toBeGreaterThan(0)
+    await expect.poll(() => server.count('RenewAgent')).toBeGreaterThan(0)
     await stream.return?.()
   })
 
@@ -192,9 +192,7 @@ describe('an agent', () => {
     })
     server.setEntry('0', '/late')
     await server.start()
-    await expect
-      .poll(async () => (await client.fetchX509Svid()).spiffeId.path, { timeout: 15_000 })
-      .toBe('/late')
+    await expect.poll(async () => (await client.fetchX509Svid()).spiffeId.path).toBe('/late')
   })
 
   it('that the server has forgotten attests again in place', async () => {
@@ -202,7 +200,7 @@ describe('an agent', () => {
     server.setEntry('1', '/web')
     await startAgent(server)
     server.isKnown = false
-    await expect.poll(() => server.count('AttestAgent'), { timeout: 10_000 }).toBe(2)
+    await expect.poll(() => server.count('AttestAgent')).toBe(2)
     expect((await workload().fetchX509Svid()).spiffeId.path).toBe('/web')
   })
 
@@ -244,7 +242,7 @@ describe('an agent', () => {
         return false
       }
     }
-    await expect.poll(isNew, { timeout: 15_000 }).toBe(true)
+    await expect.poll(isNew).toBe(true)
     await stream.return?.()
   })
 

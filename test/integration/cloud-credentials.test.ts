@@ -67,7 +67,7 @@ describe('SVIDs of a real server and agent, exchanged', () => {
     const path = served.scene.path(name)
     const args = ['token-file', '--audience', audience, '--path', path]
     const daemon = served.scene.start(program, [...args, '--socket', served.agent.address])
-    await expect.poll(() => tokenIn(path), { timeout: 30_000 }).not.toBe('')
+    await expect.poll(() => tokenIn(path)).not.toBe('')
     return { path, daemon }
   }
 

@@ -122,13 +122,12 @@ async function misuse(made: SecretScene, server: ServerDeployment): Promise<void
   const unused = server.token()
   made.canaries.push(textCanary('wrong join token', wrong), textCanary('unused join token', unused))
   await made.refused(() => attestAt(server.port, wrong))
-  await made.refused(() =>
-    AgentDeployment.start(made.scene, server, {
-      name: 'wrong',
-      logLevel: 'TRACE',
-      args: ['-joinToken', wrong],
-    }),
-  )
+  const refused = AgentDeployment.prepare(made.scene, server, { name: 'wrong', logLevel: 'TRACE' })
+  const daemon = refused.begin(['-joinToken', wrong])
+  // It would ask again for most of a minute.
+  await daemon.waitFor('Failed to retrieve attestation result')
+  await daemon.stop()
+  made.errors.push(daemon.output)
   const again = server.token()
   const identity = await attestAt(server.port, again)
   made.canaries.push(keyCanary('agent key', identity.key))

@@ -59,7 +59,7 @@ export function foreignBundle({ trustDomain, certificate }: TestCa): Bundle {
   }
 }
 
-const timeoutMs = 10_000
+const timeoutMs = 50_000
 const trustDomain = TrustDomain.parse('example.org')
 
 function clientsOver(channel: GrpcChannel): ServerClients {

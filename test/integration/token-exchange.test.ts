@@ -106,7 +106,7 @@ describe('a server that exchanges tokens', () => {
     const refused = (): number =>
       auditLines(ci).filter((line) => line.includes('status=error')).length
     const all = wrongTokens.length
-    await ci.server.daemon.waitUntil(() => refused() >= all, 10_000, `${all} audit lines`)
+    await ci.server.daemon.waitUntil(() => refused() >= all, 30_000, `${all} audit lines`)
     expect(refused()).toBe(all)
     const good = issuer.token()
     expect((await ci.exchange(good)).status).toBe(200)
