@@ -29,6 +29,7 @@ import { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { TestCa } from '@mini-spire/sdk/testing'
 import type { ResolvedServerConfig } from '@mini-spire/server/config/resolved-config'
 import { Server } from '@mini-spire/server/server'
+import { freePort } from '../kit/processes.ts'
 import { quietTelemetry } from '../kit/quiet-telemetry.ts'
 
 /** Settings that differ from a plain server's. */
@@ -99,10 +100,12 @@ export class ServerScene implements AsyncDisposable {
   /** Stops the server if it runs, and starts it on the same folder, this time with other settings if any are given. */
   async restart(change: Partial<ResolvedServerConfig> = {}): Promise<void> {
     await this.stop()
+    // Not one that a connection could have taken when this server comes back.
+    this.#port ||= await freePort()
     const destination = { isTerminal: false, write: (line: string) => this.log.push(line) }
     const log = createLogger({ format: 'json', level: 'debug', destination, clock: systemClock })
     this.#server = new Server({ ...this.#config(), ...change }, { log, version: 'test' })
-    this.#port = (await this.#server.start()).port
+    await this.#server.start()
   }
 
   async stop(): Promise<void> {

@@ -36,6 +36,7 @@ import {
 import { parseCsr } from '@mini-spire/runtime/x509/csr'
 import { TestCa } from '@mini-spire/sdk/testing'
 import { pemEncode } from '@mini-spire/sdk/x509'
+import { freePort } from './processes.ts'
 
 const agentPath = '/spire/agent/test/one'
 
@@ -113,7 +114,8 @@ export class FakeServer implements AsyncDisposable {
     this.#host = new GrpcHost({ services, hooks, clock: systemClock, log: silentLogger })
     const { port } = await this.#host.listenTls({
       host: '127.0.0.1',
-      port: this.#port || (this.options.port ?? 0),
+      // Not one that a connection could have taken when this server comes back.
+      port: this.#port || (this.options.port ?? (await freePort())),
       credentials: () => this.#credentials(),
       verifyClient: (chain) => ({ spiffeId: uriOf(chain[0] as Uint8Array) }),
     })

@@ -239,15 +239,16 @@ export class Scene implements AsyncDisposable {
 }
 
 /** Below the ports that systems give to connections: one of those could be taken by a connection before a daemon listens there. */
-const listeningPorts = { first: 10_000, last: 31_999 }
-/** Test processes that run at the same time begin at different places. */
-let nextPort = listeningPorts.first + ((process.pid * 487) % 22_000)
+const portsOfAll = { first: 10_000, ranges: 11, each: 2_000 }
+const range = (Number(process.env['VITEST_POOL_ID'] ?? '1') - 1) % portsOfAll.ranges
+/** Test processes that run at the same time have ports of their own, those that run one after the other begin at different ones. */
+const firstPort = portsOfAll.first + range * portsOfAll.each
+let portsGiven = process.pid * 487
 
 /** A TCP port of the loopback address that was free a moment ago, and that this process did not give out lately. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = nextPort
-    nextPort = port === listeningPorts.last ? listeningPorts.first : port + 1
+    const port = firstPort + (portsGiven++ % portsOfAll.each)
     if (await isFree(port)) return port
   }
 }
