@@ -6,13 +6,18 @@ import { parseConfig } from '@mini-spire/runtime/config/parse'
 import { readPlugins } from '@mini-spire/runtime/config/read-plugins'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import { Turns } from '@mini-spire/runtime/turns'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { loopbackAddress, makeCsrKit } from '../bench/agents.ts'
 import { WireClient } from '../bench/grpc-wire.ts'
 import { attestOver } from '../kit/attest-over.ts'
 import { ServerDeployment } from '../kit/deployment.ts'
 import { makeNodeCertificate } from '../kit/node-certificate.ts'
-import { evidenceKinds, type NodeEvidence, titled } from '../kit/node-evidence.ts'
+import {
+  type EvidenceKind,
+  evidenceKinds,
+  type NodeEvidence,
+  titled,
+} from '../kit/node-evidence.ts'
 import { Scene } from '../kit/processes.ts'
 import '../kit/redirect-metadata.mjs'
 
@@ -41,6 +46,7 @@ interface Crowd {
   readonly title: string
   readonly name: string
   readonly isMissing: () => boolean
+  readonly prepare: EvidenceKind['prepare']
   readonly make: (scene: Scene) => Promise<{
     readonly server: string
     readonly serverEnvironment?: Readonly<Record<string, string>>
@@ -54,13 +60,14 @@ const crowds: readonly Crowd[] = [
       title: titled(kind)[0],
       name: kind.name,
       isMissing: kind.isMissing,
+      prepare: kind.prepare,
       make: async (scene) => {
         const evidence = await kind.make(scene)
         return { ...evidence, begin: () => beginAttestation(evidence) }
       },
     }),
   ),
-  { title: 'x509pop', name: 'x509pop', isMissing: () => false, make: x509Pop },
+  { title: 'x509pop', name: 'x509pop', isMissing: () => false, prepare: undefined, make: x509Pop },
 ]
 
 async function x509Pop(scene: Scene): ReturnType<Crowd['make']> {
@@ -79,7 +86,11 @@ async function x509Pop(scene: Scene): ReturnType<Crowd['make']> {
 
 describe.each(crowds)('one piece of evidence by $title', (kind) => {
   const title = `makes one agent of ${attempts} attempts at once, and answers as many as the rules allow [gate 4]`
-  it.skipIf(kind.isMissing())(title, { timeout: 240_000 }, async () => {
+  const isMissing = kind.isMissing()
+  beforeAll(async () => {
+    if (!isMissing) await kind.prepare?.()
+  }, 600_000)
+  it.skipIf(isMissing)(title, { timeout: 240_000 }, async () => {
     await using scene = new Scene()
     const evidence = await kind.make(scene)
     const server = await ServerDeployment.start(scene, {
