@@ -2,17 +2,11 @@ import type { Clock } from '../clock.ts'
 import { AddressAllowances } from './address-allowances.ts'
 import type { HostLimits } from './host-limits.ts'
 
-/** The bounds that concern handshakes. */
+/** How many handshakes may be begun, and how often. */
 export type HandshakeLimits = Pick<
   HostLimits,
-  | 'maxHandshakes'
-  | 'maxHandshakesPerAddress'
-  | 'maxWaitingHandshakes'
-  | 'handshakesPerSecondPerAddress'
+  'maxHandshakes' | 'maxHandshakesPerAddress' | 'handshakesPerSecondPerAddress'
 >
-
-/** What becomes of a new connection before a byte of it is read. */
-export type Admission = 'now' | 'wait' | 'refuse'
 
 /** A burst may be this many seconds of the rate. */
 const burstSeconds = 10
@@ -20,15 +14,14 @@ const burstSeconds = 10
 const handshakeCostMs = 1
 
 /**
- * Decides which connections may start a TLS handshake: it costs a millisecond of the one thread and needs no
+ * Decides which connections may make a TLS handshake at all: it costs a millisecond of the one thread and needs no
  * permission, so it is counted by address and in total before it begins.
  */
 export class HandshakeAdmission {
   readonly #limits: HandshakeLimits
   readonly #allowances: AddressAllowances
-  readonly #running = new Map<string, number>()
+  readonly #byAddress = new Map<string, number>()
   #total = 0
-  #waiting = 0
 
   constructor(options: { readonly limits: HandshakeLimits; readonly clock: Clock }) {
     const { limits, clock } = options
@@ -37,36 +30,22 @@ export class HandshakeAdmission {
     this.#allowances = new AddressAllowances({ perSecond, burstSeconds, clock })
   }
 
-  /** Counts a new connection; `now` and `wait` hold a place for its address until {@link leave}. */
-  enter(address: string): Admission {
-    const mine = this.#running.get(address) ?? 0
-    if (mine >= this.#limits.maxHandshakesPerAddress || !this.#takeToken(address)) return 'refuse'
-    const isFull = this.#total >= this.#limits.maxHandshakes
-    if (isFull && this.#waiting >= this.#limits.maxWaitingHandshakes) return 'refuse'
-    this.#running.set(address, mine + 1)
-    if (isFull) this.#waiting++
-    else this.#total++
-    return isFull ? 'wait' : 'now'
-  }
-
-  /** A connection that waited starts. */
-  promote(): void {
-    this.#waiting--
+  /** Counts a new connection, which holds a place for its address until {@link leave}; false: it is refused. */
+  enter(address: string): boolean {
+    const mine = this.#byAddress.get(address) ?? 0
+    if (mine >= this.#limits.maxHandshakesPerAddress || !this.#takeToken(address)) return false
+    if (this.#total >= this.#limits.maxHandshakes) return false
+    this.#byAddress.set(address, mine + 1)
     this.#total++
+    return true
   }
 
-  /** Whether one that waits may start. */
-  get hasRoom(): boolean {
-    return this.#total < this.#limits.maxHandshakes
-  }
-
-  /** A handshake ended, well or badly; or a connection went away while it waited. */
-  leave(address: string, phase: 'running' | 'waiting'): void {
-    if (phase === 'running') this.#total--
-    else this.#waiting--
-    const left = (this.#running.get(address) ?? 1) - 1
-    if (left === 0) this.#running.delete(address)
-    else this.#running.set(address, left)
+  /** A handshake ended, well or badly. */
+  leave(address: string): void {
+    this.#total--
+    const left = (this.#byAddress.get(address) ?? 1) - 1
+    if (left === 0) this.#byAddress.delete(address)
+    else this.#byAddress.set(address, left)
   }
 
   /**

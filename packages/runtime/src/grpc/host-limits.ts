@@ -10,8 +10,12 @@ export interface HostLimits {
   readonly maxConnections: number
   readonly maxConnectionsOfStrangers: number
   readonly maxConnectionsPerAddress: number
-  /** TLS handshakes at once, in total (others wait) and by one address (others are refused). @default 64 and 32 */
+  /**
+   * TLS handshakes at once (others wait), and beside them those that have been slow; by one address, those that wait included (others are
+   * refused). @default 64, 512 and 32
+   */
   readonly maxHandshakes: number
+  readonly maxSlowHandshakes: number
   readonly maxHandshakesPerAddress: number
   /** Connections that may wait for their handshake; more are refused. @default 4096 */
   readonly maxWaitingHandshakes: number
@@ -51,6 +55,7 @@ export const defaultHostLimits: HostLimits = {
   maxConnectionsOfStrangers: 10_000,
   maxConnectionsPerAddress: 4_096,
   maxHandshakes: 64,
+  maxSlowHandshakes: 512,
   maxHandshakesPerAddress: 32,
   maxWaitingHandshakes: 4_096,
   handshakesPerSecondPerAddress: 100,

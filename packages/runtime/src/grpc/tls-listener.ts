@@ -22,6 +22,7 @@ import type { TlsPeer } from './call-context.ts'
 import { retireWithCertificate } from './certificate-age.ts'
 import { limitKey, plainAddress } from './client-address.ts'
 import type { ConnectionTable } from './connections.ts'
+import { type Entrant, HandshakeTurns } from './handshake-turns.ts'
 import type { HostLimits } from './host-limits.ts'
 import { listenOnTcp } from './listen-on-tcp.ts'
 import { type Origin, ProxyProtocol } from './proxy-protocol.ts'
@@ -94,12 +95,6 @@ interface Client extends Origin {
   readonly process?: PeerCredentials
 }
 
-interface Waiting {
-  readonly socket: Socket
-  readonly client: Client
-  readonly sinceMs: number
-}
-
 interface Handshake {
   readonly client: Client
   /** Frees its place. */
@@ -112,23 +107,28 @@ export class TlsListener {
   readonly #admission: HandshakeAdmission
   readonly #tcp: Server
   readonly #tls: TlsServer
-  readonly #waiting: Waiting[] = []
+  readonly #turns: HandshakeTurns
   readonly #proxies: ProxyProtocol | undefined
   /** By the remote end, which with a proxy is the proxy's. */
   readonly #handshakes = new Map<string, Handshake>()
-  #isStarting = false
   /** On a Unix socket: what tells whose process connects. */
   #peerCalls: PeerCalls | undefined
 
   constructor(options: TlsListenerOptions) {
     this.#options = options
-    this.#admission = new HandshakeAdmission(options)
-    const { at, clock } = options
+    const { at, clock, limits } = options
+    const { maxHandshakes, maxSlowHandshakes, maxWaitingHandshakes } = limits
+    const unfinished = maxHandshakes + maxSlowHandshakes + maxWaitingHandshakes
+    this.#admission = new HandshakeAdmission({
+      limits: { ...limits, maxHandshakes: unfinished },
+      clock,
+    })
+    this.#turns = new HandshakeTurns({ limits, clock })
     const trustedCidrs = ('host' in at && at.proxyTrustedCidrs) || []
     if (trustedCidrs.length > 0) this.#proxies = new ProxyProtocol({ trustedCidrs, clock })
     // Paused: nothing is read from a connection that waits for its handshake.
     this.#tcp = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true })
-    const { handshakeTimeoutMs: handshakeTimeout } = options.limits
+    const { handshakeTimeoutMs: handshakeTimeout } = limits
     this.#tls = createTlsServer({ ...this.#settings(), handshakeTimeout })
     this.#tls.on('secureConnection', (socket) => this.#secured(socket))
     this.#tls.on('tlsClientError', (error, socket) => {
@@ -164,7 +164,7 @@ export class TlsListener {
   close(): Promise<void> {
     this.#tcp.close()
     this.#proxies?.close()
-    for (const { socket } of this.#waiting.splice(0)) socket.destroy()
+    this.#turns.close()
     return Promise.resolve()
   }
 
@@ -206,55 +206,42 @@ export class TlsListener {
   }
 
   #connected(socket: Socket, client: Client): void {
-    const { connections, limits, clock } = this.#options
+    const { connections, limits } = this.#options
     const isFull =
       connections.size >= limits.maxConnections ||
       connections.sizeOf(client.limitedBy) >= limits.maxConnectionsPerAddress
-    const admission = isFull ? 'refuse' : this.#admission.enter(client.limitedBy)
-    if (admission === 'refuse') return void socket.destroy()
-    if (admission === 'now') this.#handshake(socket, client)
-    else this.#waiting.push({ socket, client, sinceMs: clock.nowMs() })
+    if (isFull || !this.#admission.enter(client.limitedBy)) return void socket.destroy()
+    this.#enter(socket, client)
   }
 
-  #handshake(socket: Socket, client: Client): void {
-    const key = endOf(socket)
-    let isRunning = true
-    const finish = (): void => {
-      if (!isRunning) return
-      isRunning = false
-      this.#handshakes.delete(key)
-      this.#admission.leave(client.limitedBy, 'running')
-      this.#startWaiting()
-    }
-    this.#handshakes.set(key, { client, finish })
-    socket.once('close', finish)
-    this.#tls.emit('connection', socket)
-  }
-
-  /** A place is free: those that waited come in, a few per turn of the loop, so that calls in progress go on. */
-  #startWaiting(): void {
-    if (this.#isStarting || this.#waiting.length === 0) return
-    this.#isStarting = true
-    setImmediate(() => {
-      this.#isStarting = false
-      for (let n = 0; n < startsPerTurn && this.#admission.hasRoom; n++) {
-        const next = this.#waiting.shift()
-        if (!next) return
-        this.#startOne(next)
-      }
-      if (this.#admission.hasRoom) this.#startWaiting()
-    })
-  }
-
-  #startOne({ socket, client, sinceMs }: Waiting): void {
+  /** Makes a handshake when its turn comes. */
+  #enter(socket: Socket, client: Client): void {
     const { limits, clock } = this.#options
-    if (socket.destroyed || clock.nowMs() - sinceMs > limits.handshakeTimeoutMs) {
-      this.#admission.leave(client.limitedBy, 'waiting')
-      socket.destroy()
-      return
+    const { limitedBy } = client
+    const key = endOf(socket)
+    const sinceMs = clock.nowMs()
+    const entrant: Entrant = {
+      limitedBy,
+      start: () => {
+        if (clock.nowMs() - sinceMs > limits.handshakeTimeoutMs) socket.destroy()
+        if (socket.destroyed) this.#turns.leave(entrant)
+        else this.#tls.emit('connection', socket)
+      },
+      cut: () => socket.destroy(),
     }
-    this.#admission.promote()
-    this.#handshake(socket, client)
+    let isUnfinished = true
+    const finish = (): void => {
+      if (!isUnfinished) return
+      isUnfinished = false
+      // The end may be another connection's by now: what waits is not seen to have closed.
+      if (this.#handshakes.get(key) === handshake) this.#handshakes.delete(key)
+      this.#admission.leave(limitedBy)
+      this.#turns.leave(entrant)
+    }
+    const handshake: Handshake = { client, finish }
+    this.#handshakes.set(key, handshake)
+    socket.once('close', finish)
+    if (!this.#turns.enter(entrant)) socket.destroy()
   }
 
   #secured(socket: TLSSocket): void {
@@ -288,9 +275,6 @@ export class TlsListener {
     accept(socket, key)
   }
 }
-
-/** Handshakes that start in one turn of the event loop; each costs about a millisecond. */
-const startsPerTurn = 8
 
 function clientAt(origin: Origin): Client {
   return { ...origin, limitedBy: limitKey(origin.address) }

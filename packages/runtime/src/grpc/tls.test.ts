@@ -338,6 +338,32 @@ describe('what the listener does not put up with', () => {
     expect(await call).toEqual({ status: 1 })
   })
 
+  it('silent connections from many addresses, more than it has room for: an agent waits for a moment [gate 9]', async () => {
+    const clock = new FakeClock()
+    const { port, open, peers } = await start({
+      limits: { maxHandshakes: 2, maxSlowHandshakes: 2 },
+      clock,
+    })
+    const silent: Socket[] = []
+    for (const n of [2, 3, 4, 5]) silent.push(await connected(port, `127.0.0.${n}`))
+    const [oldest, ...others] = silent
+    // Half of a ClientHello, of which TLS waits for the rest.
+    oldest?.write(Buffer.from([22, 3, 1, 2, 0, 1, 0]))
+    const cut = oldest && closed(oldest)
+    const svid = await authority.issue(agentId)
+    const call = open({ svid: () => svid }).check(request)
+    await expect
+      .poll(() => {
+        clock.advance(250)
+        return peers.length
+      })
+      .toBe(1)
+    expect(await call).toEqual({ status: 1 })
+    await cut
+    expect(others.map((socket) => socket.destroyed)).toEqual([false, false, false])
+    for (const socket of silent) socket.destroy()
+  })
+
   it('more connections from one address than its share', async () => {
     const { open } = await start({ limits: { maxConnectionsPerAddress: 1 } })
     await open().check(request)
@@ -384,9 +410,9 @@ describe('what the listener does not put up with', () => {
   })
 })
 
-function connected(port: number): Promise<Socket> {
+function connected(port: number, localAddress = '127.0.0.1'): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host: '127.0.0.1', port }, () => resolve(socket))
+    const socket = connectTcp({ host: '127.0.0.1', localAddress, port }, () => resolve(socket))
     socket.once('error', reject)
   })
 }

@@ -62,10 +62,7 @@ export class HttpsListener implements AsyncDisposable {
     this.#limits = { ...defaultHttpsLimits, ...options.limits }
     const { answer, clock, log } = options
     this.#connections = new ConnectionLimits(this.#limits)
-    this.#admission = new HandshakeAdmission({
-      limits: { ...this.#limits, maxWaitingHandshakes: 0 },
-      clock,
-    })
+    this.#admission = new HandshakeAdmission({ limits: this.#limits, clock })
     this.#tcp = createServer({ pauseOnConnect: true, noDelay: true })
     this.#tcp.on('connection', (socket) => this.#connected(socket))
     this.#tls = createTlsServer(tlsSettings)
@@ -108,7 +105,7 @@ export class HttpsListener implements AsyncDisposable {
     const finish = (): void => {
       if (!this.#handshakes.delete(end)) return
       timer.cancel()
-      this.#admission.leave(address, 'running')
+      this.#admission.leave(address)
     }
     this.#handshakes.set(end, finish)
     socket.once('close', finish)
@@ -119,7 +116,7 @@ export class HttpsListener implements AsyncDisposable {
   }
 
   #admit(address: string): boolean {
-    return this.#connections.hasRoom(address) && this.#admission.enter(address) === 'now'
+    return this.#connections.hasRoom(address) && this.#admission.enter(address)
   }
 
   #handshake(socket: Socket, hello?: ClientHello): void {

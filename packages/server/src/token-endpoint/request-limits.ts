@@ -29,7 +29,6 @@ export class RequestLimits {
     const limits = {
       maxHandshakes: maxRequests,
       maxHandshakesPerAddress: maxRequestsPerAddress,
-      maxWaitingHandshakes: 0,
       handshakesPerSecondPerAddress: requestsPerSecondPerAddress,
     }
     this.#admission = new HandshakeAdmission({ limits, clock: options.clock })
@@ -38,7 +37,7 @@ export class RequestLimits {
   /** Lets a request in, and returns what has to be called when it has ended; undefined: it is refused. */
   enter(address: string): (() => void) | undefined {
     const key = limitKey(address)
-    if (this.#admission.enter(key) !== 'now') return undefined
-    return () => this.#admission.leave(key, 'running')
+    if (!this.#admission.enter(key)) return undefined
+    return () => this.#admission.leave(key)
   }
 }
