@@ -50,7 +50,7 @@ export function buildIdentity(options: CoreOptions): EstablishOptions {
     keys: plugins.keyManager,
     storage,
     attestor: plugins.nodeAttestor,
-    connect: (trust) => new AttestationClient(openAnonymous(options, trust)),
+    connect: (trust) => new AttestationClient(openAnonymous({ ...options, log: attestLog }, trust)),
     clock,
     log: attestLog,
     metrics,
@@ -75,6 +75,7 @@ export function buildIdentity(options: CoreOptions): EstablishOptions {
     loadTrust,
     clock,
     log: attestLog,
+    agentLog: log,
     chance,
   }
 }

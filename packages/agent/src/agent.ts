@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { onReconfigureSignal } from '@mini-spire/runtime/cli/signals'
 import { type Clock, systemClock } from '@mini-spire/runtime/clock'
+import { errorText } from '@mini-spire/runtime/grpc/status-text'
 import { startHealth } from '@mini-spire/runtime/health/start-health'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
@@ -288,7 +289,7 @@ export async function runAgent(
   } catch (error) {
     await agent.stop()
     if (!signal.aborted) {
-      log.error('Agent crashed', { error: messageOf(error) })
+      log.error('Agent crashed', { error: errorText(error) })
       return 1
     }
   }

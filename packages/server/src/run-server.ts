@@ -1,6 +1,6 @@
 import { onReconfigureSignal } from '@mini-spire/runtime/cli/signals'
+import { errorText } from '@mini-spire/runtime/grpc/status-text'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
-import { messageOf } from '@mini-spire/sdk/errors'
 import type { ResolvedServerConfig } from './config/resolved-config.ts'
 import { Server, type ServerOptions } from './server.ts'
 
@@ -36,8 +36,8 @@ export async function runServer(
     await server.start()
   } catch (error) {
     if (!signal.aborted) {
-      log.error('Fatal run error', { error: messageOf(error) })
-      log.error('Server crashed', { error: messageOf(error) })
+      log.error('Fatal run error', { error: errorText(error) })
+      log.error('Server crashed', { error: errorText(error) })
       return 1
     }
   }

@@ -1,7 +1,7 @@
 import { Backoff } from '@mini-spire/runtime/backoff'
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
+import { errorText } from '@mini-spire/runtime/grpc/status-text'
 import type { Logger } from '@mini-spire/runtime/log/logger'
-import { messageOf } from '@mini-spire/sdk/errors'
 import type { TrustDomain } from '@mini-spire/sdk/spiffe-id'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import { isPermissionDenied, isUnknownAuthority } from '../server-api/verdict.ts'
@@ -26,7 +26,10 @@ export interface EstablishOptions {
   /** Asks the configured source. */
   readonly loadTrust: (signal: AbortSignal) => Promise<BootstrapTrust>
   readonly clock: Clock
+  /** Of what the attestor does. */
   readonly log: Logger
+  /** Of what the agent makes of it. */
+  readonly agentLog: Logger
   readonly chance: () => number
 }
 
@@ -52,7 +55,7 @@ export async function establishIdentity(
   options: EstablishOptions,
   signal: AbortSignal,
 ): Promise<TrustBundle> {
-  const { state, rebootstrap, clock, log } = options
+  const { state, rebootstrap, clock, agentLog } = options
   rebootstrap.check()
   const backoff = startBackoff(options)
   for (;;) {
@@ -66,8 +69,8 @@ export async function establishIdentity(
       if (isUnknownAuthority(error)) await forgetBundleIfDue(options)
       const delayMs = backoff.next()
       if (delayMs === undefined) throw error
-      log.warn('Failed to retrieve attestation result', {
-        error: messageOf(error),
+      agentLog.warn('Failed to retrieve attestation result', {
+        error: errorText(error),
         retry_interval: `${(delayMs / 1000).toFixed(3)}s`,
       })
       if (!(await sleep(clock, delayMs, signal))) throw error
@@ -113,13 +116,13 @@ async function attest(
 }
 
 async function forgetBundleIfDue(options: EstablishOptions): Promise<void> {
-  const { state, rebootstrap, storage, log } = options
+  const { state, rebootstrap, storage, agentLog } = options
   if (!state.isRebootstrap) {
-    log.info("Trust Bundle and Server don't agree, bootstrapping again")
+    agentLog.info("Trust Bundle and Server don't agree, bootstrapping again")
     return
   }
-  if (!rebootstrap.isEnabled || !(await rebootstrap.isDue(log))) return
-  log.warn("Trust Bundle and Server don't agree, rebootstrapping")
+  if (!rebootstrap.isEnabled || !(await rebootstrap.isDue(agentLog))) return
+  agentLog.warn("Trust Bundle and Server don't agree, rebootstrapping")
   await storage.update({ bundle: [] })
 }
 

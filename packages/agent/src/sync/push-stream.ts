@@ -59,7 +59,11 @@ export class PushStream {
         failures = seen.proofs > 0 ? 0 : failures + 1
       } catch (error) {
         if (signal.aborted) return
-        if (verdictOf(error)) throw error
+        if (verdictOf(error)) {
+          const cause = (error instanceof ServerApiError && error.cause) || error
+          log.error('Failed to fetch authorized entries', { error: messageOf(cause) })
+          throw error
+        }
         failures = seen.proofs > 0 ? 1 : failures + 1
         log.debug('Push stream ended', { error: messageOf(error) })
         if (!this.isOffered) return

@@ -30,11 +30,12 @@ const silent: WorkloadAttestor = { name: 'silent', attest: () => new Promise(() 
 /** Attests with these attestors; `calls` are the statuses that were counted for each. */
 function scene(...attestors: readonly WorkloadAttestor[]) {
   const clock = new FakeClock()
+  const errors: string[] = []
   const calls: MetricLabels[] = []
   const attestation = new WorkloadAttestation({
     attestors,
     clock,
-    log: silentLogger,
+    log: { ...silentLogger, error: (text, fields) => errors.push(`${text}: ${fields?.['error']}`) },
     ownPid: 1,
     metrics: {
       count: (key, _value, labels) => {
@@ -44,14 +45,19 @@ function scene(...attestors: readonly WorkloadAttestor[]) {
       sample: () => {},
     },
   })
-  return { clock, calls, attestation }
+  return { clock, calls, errors, attestation }
 }
 
 describe('attesting a workload', () => {
   it('goes on without an attestor that fails', async () => {
-    const { attestation } = scene(broken, good)
+    const { attestation, errors } = scene(broken, good)
     expect((await attestation.attest(peer, signal)).selectors).toEqual([
       { type: 'unix', value: 'uid:1' },
+    ])
+    const why = 'rpc error: code = Unknown desc = no answer of the kubelet'
+    expect(errors).toEqual([
+      `workload attestor "broken" failed: ${why}`,
+      `Failed to collect all selectors: workload attestor "broken" failed: ${why}`,
     ])
   })
 
@@ -61,8 +67,8 @@ describe('attesting a workload', () => {
       code: 'ERR_WORKLOAD_ATTESTATION_FAILED',
       kind: 'unavailable',
       message:
-        'workload attestor "broken" failed: no answer of the kubelet\n' +
-        'workload attestor "other" failed: no answer of the kubelet',
+        'workload attestor "broken" failed: rpc error: code = Unknown desc = no answer of the kubelet\n' +
+        'workload attestor "other" failed: rpc error: code = Unknown desc = no answer of the kubelet',
     })
   })
 

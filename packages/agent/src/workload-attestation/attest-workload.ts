@@ -1,9 +1,9 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { UnixPeer } from '@mini-spire/runtime/grpc/call-context'
+import { statusText } from '@mini-spire/runtime/grpc/status-text'
 import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import { type Metrics, noMetrics, timeCall } from '@mini-spire/runtime/telemetry/metrics'
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
-import { grpcStatusFromKind, grpcStatusName } from '@mini-spire/sdk/grpc-status'
 import type { Selector } from '../model/selector.ts'
 import type { SelectorSet } from '../model/selector-set.ts'
 import type {
@@ -92,10 +92,7 @@ export class WorkloadAttestation {
         isForOthers: (error) => isSpiffeError(error) && error.kind === 'unimplemented',
       })
       if (answers === 0) throw unanswered(failures)
-      if (failures.length > 0) {
-        const error = failures.map(describeWithStatus).join('\n')
-        log.error('Failed to collect all selectors', { error })
-      }
+      this.#logIncomplete(failures)
       log.debug('Reference attested to have selectors', { ...fields, selectors: found })
       return this.#report(found)
     })
@@ -117,11 +114,12 @@ export class WorkloadAttestation {
       fields: { pid },
       isCounted: pid !== this.#options.ownPid,
     })
-    if (answers > 0) return found
-    const reasons = failures.map(
-      ({ attestor, error }) => `${prefixOf(attestor)}${messageOf(error)}`,
-    )
-    throw new WorkloadAttestationError('ERR_WORKLOAD_ATTESTATION_FAILED', reasons.join('\n'))
+    if (answers === 0) {
+      const reasons = failures.map(describe).join('\n')
+      throw new WorkloadAttestationError('ERR_WORKLOAD_ATTESTATION_FAILED', reasons)
+    }
+    this.#logIncomplete(failures)
+    return found
   }
 
   async #find(question: AttestorQuestion): Promise<{
@@ -143,6 +141,12 @@ export class WorkloadAttestation {
       }
     }
     return { found, failures, answers }
+  }
+
+  #logIncomplete(failures: readonly AttestorFailure[]): void {
+    if (failures.length === 0) return
+    const error = failures.map(describe).join('\n')
+    this.#options.log.error('Failed to collect all selectors', { error })
   }
 
   #reportProcess({ pid }: WorkloadProcess, found: readonly Selector[]): SelectorSet {
@@ -195,7 +199,7 @@ function unanswered(
   const [first] = failures
   if (!first) return unsupported('no workload attestor handled reference')
   const kind = isSpiffeError(first.error) ? first.error.kind : 'unknown'
-  const message = failures.map(describeWithStatus).join('\n')
+  const message = failures.map(describe).join('\n')
   return new ReferenceAttestationError(kind, message, { cause: first.error })
 }
 
@@ -203,12 +207,7 @@ function unsupported(message: string): WorkloadAttestationError {
   return new WorkloadAttestationError('ERR_WORKLOAD_REFERENCE_UNSUPPORTED', message)
 }
 
-function prefixOf(attestor: string): string {
-  return `workload attestor "${attestor}" failed: `
-}
-
 /** A failure as Go prints one that crossed a plugin's interface. */
-function describeWithStatus({ attestor, error }: AttestorFailure): string {
-  const status = isSpiffeError(error) ? grpcStatusName(grpcStatusFromKind(error.kind)) : 'Unknown'
-  return `${prefixOf(attestor)}rpc error: code = ${status} desc = ${messageOf(error)}`
+function describe({ attestor, error }: AttestorFailure): string {
+  return `workload attestor "${attestor}" failed: ${statusText(error)}`
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '@mini-spire/runtime/clock'
+import { statusText } from '@mini-spire/runtime/grpc/status-text'
 import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import {
   type Metrics,
@@ -6,7 +7,6 @@ import {
   noMetrics,
   statusOf,
 } from '@mini-spire/runtime/telemetry/metrics'
-import { messageOf } from '@mini-spire/sdk/errors'
 import type { Selector } from '../model/selector.ts'
 import type { WorkloadAttestor } from '../plugins/workload-attestor/workload-attestor.ts'
 import { WorkloadAttestationError } from './workload-attestation-error.ts'
@@ -60,7 +60,7 @@ export class AttestorCalls {
       if (question.isForOthers?.(error)) {
         count?.(0)
         const text = `workload attestor "${attestor.name}" does not support reference attestation`
-        this.#options.log.debug(text, { ...question.fields, error: messageOf(error) })
+        this.#options.log.debug(text, { ...question.fields, error: statusText(error) })
         return undefined
       }
       count?.(statusOf(error))
@@ -120,7 +120,7 @@ export class AttestorCalls {
     error: unknown,
   ): AttestorFailure {
     const message = `workload attestor "${name}" failed`
-    this.#options.log.error(message, { ...fields, error: messageOf(error) })
+    this.#options.log.error(message, { ...fields, error: statusText(error) })
     return { attestor: name, error }
   }
 }

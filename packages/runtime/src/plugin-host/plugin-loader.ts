@@ -333,5 +333,7 @@ function statusText(error: unknown): string {
   const isLocal = isSpiffeError(error, 'ERR_PLUGIN_DATA') || isSpiffeError(error, 'ERR_PLUGIN_LOAD')
   if (isLocal) return error.message
   const kind = error instanceof SpiffeError ? error.kind : 'unknown'
-  return `rpc error: code = ${grpcStatusName(grpcStatusFromKind(kind))} desc = ${pluginDataProblem(error)}`
+  // Whose configuration it is stands before it already.
+  const problem = pluginDataProblem(error).replace(/^[a-z]+\(\w+\): /, '')
+  return `rpc error: code = ${grpcStatusName(grpcStatusFromKind(kind))} desc = ${problem}`
 }

@@ -1,4 +1,5 @@
 import { ApiError } from '@mini-spire/runtime/grpc/api-error'
+import { errorText } from '@mini-spire/runtime/grpc/status-text'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { type ErrorKind, isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import { GrpcStatus, grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'
@@ -47,7 +48,7 @@ export function itemFailure(
 
 function logFailure(log: Logger, kind: ErrorKind, message: string, cause: unknown): void {
   if (cause !== undefined && !isSpiffeError(cause)) throw cause
-  const fields = cause === undefined || kind === 'not-found' ? {} : { error: messageOf(cause) }
+  const fields = cause === undefined || kind === 'not-found' ? {} : { error: errorText(cause) }
   if (kind === 'invalid-argument') log.error(`Invalid argument: ${message}`, fields)
   else log.error(message.charAt(0).toUpperCase() + message.slice(1), fields)
 }

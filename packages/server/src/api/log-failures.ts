@@ -1,3 +1,4 @@
+import { errorText, isPluginAnswer } from '@mini-spire/runtime/grpc/status-text'
 import type { LogFields, Logger } from '@mini-spire/runtime/log/logger'
 import { messageOf, SpiffeError } from '@mini-spire/sdk/errors'
 import type { ServerCall } from '../authorization/caller.ts'
@@ -63,12 +64,11 @@ export function logFailure(log: Logger, error: unknown): void {
 }
 
 /** What failed, which is the message of the line, and why, which is a field: operators search for messages that never vary. */
-function toldApart({ message, cause }: SpiffeError): {
-  readonly what: string
-  readonly fields: LogFields
-} {
+function toldApart(refused: SpiffeError): { readonly what: string; readonly fields: LogFields } {
+  const { message, cause } = refused
+  if (isPluginAnswer(refused)) return { what: message, fields: {} }
   const error = cause === undefined ? '' : messageOf(cause)
   const end = `: ${error}`
   if (error === '' || !message.endsWith(end)) return { what: message, fields: {} }
-  return { what: message.slice(0, -end.length), fields: { error } }
+  return { what: message.slice(0, -end.length), fields: { error: errorText(cause) } }
 }

@@ -139,10 +139,10 @@ export class AgentAttestation {
     const type = request.attestationType
     const attestor = this.#options.attestors.get(type)
     if (!attestor) {
-      throw new AttestationError(
-        'ERR_NODE_ATTESTOR_UNKNOWN',
-        `error getting node attestor: could not find node attestor type ${JSON.stringify(type)}`,
-      )
+      const code = 'ERR_NODE_ATTESTOR_UNKNOWN'
+      const text = `could not find node attestor type ${JSON.stringify(type)}`
+      const cause = new AttestationError(code, text)
+      throw new AttestationError(code, `error getting node attestor: ${text}`, { cause })
     }
     const found = await refusalsOf(attestor.name, () =>
       attestor.attest(request.payload, this.#attestorContext(context)),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, sleep } from '@mini-spire/runtime/clock'
+import { errorText } from '@mini-spire/runtime/grpc/status-text'
 import type { KeyManager, KeyType } from '@mini-spire/runtime/key-manager/key-manager'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { Turns } from '@mini-spire/runtime/turns'
@@ -232,7 +233,7 @@ export class AuthorityManager {
       await work()
     } catch (error) {
       this.#failedRotations++
-      this.#options.log.error(text, { error })
+      this.#options.log.error(text, { error: errorText(error) })
       failures.push(error)
     }
   }

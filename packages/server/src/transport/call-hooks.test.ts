@@ -169,31 +169,41 @@ describe('a call that is not let in', () => {
         message: 'Agent SVID is not active',
         fields: { ...fields, authorized_as: 'nobody', authorized_via: '', ...serials },
       },
-      { message: 'Failed to authenticate caller', fields: { ...fields, error: 'denied' } },
+      {
+        message: 'Failed to authenticate caller',
+        fields: { ...fields, error: 'rpc error: code = PermissionDenied desc = denied' },
+      },
     ])
   })
 
   it.each([
-    ['permission-denied', 'Failed to authenticate caller'],
-    ['unknown', 'Authorization failure from OPA auth'],
-    ['internal', 'Authorization failure from OPA auth'],
-  ] as const)('as %s is logged as “%s”, counted, and has no audit line', async (kind, message) => {
-    const hooks = hooksWith(() => Promise.reject(new ApiError(kind, 'no')))
-    const context = callFrom(remote)
-    await expect(hooks.before(context, {})).rejects.toThrow('no')
-    hooks.after(context, { code: 7, message: 'no', durationMs: 1 })
-    expect(lines).toEqual([
-      {
-        message,
-        fields: {
-          ...callFields,
-          request_id: context.requestId,
-          caller_addr: '10.0.0.1:4000',
-          caller_id: String(admin),
-          error: 'no',
+    [
+      'permission-denied',
+      'Failed to authenticate caller',
+      'rpc error: code = PermissionDenied desc = no',
+    ],
+    ['unknown', 'Authorization failure from OPA auth', 'no'],
+    ['internal', 'Authorization failure from OPA auth', 'no'],
+  ] as const)(
+    'as %s is logged as “%s”, counted, and has no audit line',
+    async (kind, message, error) => {
+      const hooks = hooksWith(() => Promise.reject(new ApiError(kind, 'no')))
+      const context = callFrom(remote)
+      await expect(hooks.before(context, {})).rejects.toThrow('no')
+      hooks.after(context, { code: 7, message: 'no', durationMs: 1 })
+      expect(lines).toEqual([
+        {
+          message,
+          fields: {
+            ...callFields,
+            request_id: context.requestId,
+            caller_addr: '10.0.0.1:4000',
+            caller_id: String(admin),
+            error,
+          },
         },
-      },
-    ])
-    expect(counted).toEqual([`${method} 7`])
-  })
+      ])
+      expect(counted).toEqual([`${method} 7`])
+    },
+  )
 })

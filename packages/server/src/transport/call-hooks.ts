@@ -1,5 +1,6 @@
 import type { CallContext } from '@mini-spire/runtime/grpc/call-context'
 import type { CallHooks, CallOutcome } from '@mini-spire/runtime/grpc/call-hooks'
+import { statusText } from '@mini-spire/runtime/grpc/status-text'
 import { callNames } from '@mini-spire/runtime/log/call-names'
 import type { LogFields } from '@mini-spire/runtime/log/logger'
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
@@ -70,7 +71,7 @@ export class ServerCallHooks implements CallHooks<ServerCall> {
         isRefused ? 'Failed to authenticate caller' : 'Authorization failure from OPA auth',
         {
           ...fields,
-          error: messageOf(error),
+          error: isRefused ? statusText(error) : messageOf(error),
         },
       )
       throw error

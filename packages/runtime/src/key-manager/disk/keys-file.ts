@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { writeFileAtomically } from '../../atomic-file.ts'
+import { osErrorText } from '../../os-error.ts'
 import { signerTypeOf } from '../../x509/signer.ts'
 import { keyTypes } from '../key-manager.ts'
 import { KeyManagerError } from '../key-manager-error.ts'
@@ -45,7 +46,7 @@ export async function writeKeysFile(path: string, keys: Iterable<LocalKey>): Pro
   } catch (error) {
     throw new KeyManagerError(
       'ERR_KEY_FILE_UNUSABLE',
-      `unable to write entries: ${messageOf(error)}`,
+      `keymanager(disk): failed to generate key: unable to write entries: ${osErrorText('open', `${path}.tmp`, error)}`,
       {
         cause: error,
       },

@@ -115,8 +115,9 @@ describe('a node attestor', () => {
       intermediatesPath: '',
     })
     await expect(create).rejects.toMatchObject({
-      code: 'ERR_NODE_ATTESTOR_CREDENTIAL',
-      message: expect.stringContaining('nodeattestor(x509pop): unable to load keypair: ENOENT'),
+      code: 'ERR_NODE_ATTESTOR_CONFIG',
+      message:
+        'nodeattestor(x509pop): unable to load keypair: open /nonexistent/crt: no such file or directory',
     })
   })
 

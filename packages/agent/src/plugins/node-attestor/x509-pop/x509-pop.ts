@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { osErrorText } from '@mini-spire/runtime/os-error'
 import { messageOf } from '@mini-spire/sdk/errors'
 import type { NodeAttestation, NodeAttestor, NodeAttestorCall } from '../node-attestor.ts'
 import { NodeAttestorError } from '../node-attestor-error.ts'
@@ -38,7 +39,7 @@ export class X509PopAttestor implements NodeAttestor {
   /**
    * Makes the attestor; files must be readable and belong together already.
    *
-   * @throws {NodeAttestorError} `ERR_NODE_ATTESTOR_CREDENTIAL`
+   * @throws {NodeAttestorError} `ERR_NODE_ATTESTOR_CONFIG`
    */
   static async create(source: X509PopSource): Promise<X509PopAttestor> {
     if (source.kind === 'files') await loadFiles(source)
@@ -63,11 +64,11 @@ async function loadFiles(
   source: Extract<X509PopSource, { kind: 'files' }>,
 ): Promise<NodeCredential> {
   const { chain, privateKey } = await loadKeyPair(source).catch((error: unknown) => {
-    throw credential(`unable to load keypair: ${messageOf(error)}`, error)
+    throw unusable(`unable to load keypair: ${messageOf(error)}`, error)
   })
   if (source.intermediatesPath.trim() === '') return { chain, privateKey }
   const intermediates = await loadCertificates(source.intermediatesPath).catch((error: unknown) => {
-    throw credential(`unable to load intermediate certificates: ${messageOf(error)}`, error)
+    throw unusable(`unable to load intermediate certificates: ${messageOf(error)}`, error)
   })
   return { chain: [...chain, ...intermediates.map(({ raw }) => raw)], privateKey }
 }
@@ -76,16 +77,24 @@ async function loadKeyPair(
   source: Extract<X509PopSource, { kind: 'files' }>,
 ): Promise<NodeCredential> {
   const certificates = await loadCertificates(source.certificatePath)
-  const privateKey = createPrivateKey(await readFile(source.privateKeyPath))
+  const privateKey = createPrivateKey(await readText(source.privateKeyPath))
   if (!certificates[0]?.checkPrivateKey(privateKey))
-    throw new Error('private key does not match public key')
+    throw new Error('tls: private key does not match public key')
   return { chain: certificates.map(({ raw }) => raw), privateKey }
 }
 
 async function loadCertificates(path: string): Promise<readonly X509Certificate[]> {
-  const blocks = (await readFile(path, 'latin1')).match(certificateBlock) ?? []
+  const blocks = (await readText(path)).match(certificateBlock) ?? []
   if (blocks.length === 0) throw new Error(`no certificate found in ${path}`)
   return blocks.map((block) => new X509Certificate(block))
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'latin1')
+  } catch (error) {
+    throw new Error(osErrorText('open', path, error))
+  }
 }
 
 async function fetchSvid(
@@ -97,6 +106,11 @@ async function fetchSvid(
   } catch (error) {
     throw credential(`unable to fetch SVID from workload API: ${messageOf(error)}`, error)
   }
+}
+
+/** Files are configuration, whenever they are read. */
+function unusable(message: string, cause: unknown): NodeAttestorError {
+  return new NodeAttestorError(name, 'ERR_NODE_ATTESTOR_CONFIG', message, { cause })
 }
 
 function credential(message: string, cause: unknown): NodeAttestorError {
