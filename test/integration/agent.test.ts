@@ -166,7 +166,7 @@ describe('an agent', () => {
   })
 
   it('renews SVIDs and its own before they run out', async () => {
-    const server = await startServer({ svidTtlSeconds: 8, isReattestable: false })
+    const server = await startServer({ svidTtlSeconds: 16, isReattestable: false })
     server.setEntry('1', '/web')
     await startAgent(server)
     const stream = rawWorkload().fetchX509Svid({}, header)[Symbol.asyncIterator]()

@@ -29,7 +29,7 @@ describe('what is published', () => {
     const flags = ['--prefix', folder, '--no-audit', '--no-fund', '--ignore-scripts']
     mustSucceed(npm, ['install', ...flags, ...archives.map((file) => scene.path(file))])
     return () => scene[Symbol.asyncDispose]()
-  }, 120_000)
+  }, 600_000)
 
   it.each(['server', 'agent'])('mini-spire-%s starts, and says which version it is', (name) => {
     const program = { command: installed('.bin', `mini-spire-${name}`), args: [] }

@@ -32,7 +32,7 @@ describe('the SDK alone', () => {
     const flags = ['--prefix', folder, '--no-audit', '--no-fund', '--ignore-scripts']
     expect(runProgram(npm, ['install', ...flags, scene.path(archive)])).toMatchObject({ status: 0 })
     return () => scene[Symbol.asyncDispose]()
-  }, 120_000)
+  }, 600_000)
 
   it('brings no package of a cloud', () => {
     const names = ['@aws-sdk', '@smithy', '@azure', 'google-auth-library', 'gaxios']

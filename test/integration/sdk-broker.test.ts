@@ -37,7 +37,7 @@ beforeAll(async () => {
   parent = `spiffe://example.org${agents[0].id.path}`
   register('/broker', realpathSync(process.execPath))
   source = await X509Source.create({ address: agent.address })
-}, 60_000)
+})
 
 afterAll(async () => {
   source?.close()

@@ -26,7 +26,7 @@ describe.each(engines)('a workload in a container of %s', (name) => {
       const flags = values.flatMap((value) => ['-selector', `docker:${value}`])
       server.must('entry', 'create', ...parent, '-spiffeID', 'spiffe://example.org/shop', ...flags)
       untilServed()
-    }, 120_000)
+    })
     afterAll(async () => {
       await engine?.stop()
       await scene?.[Symbol.asyncDispose]()

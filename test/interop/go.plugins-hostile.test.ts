@@ -211,7 +211,7 @@ describe.skipIf(isGoMissing())('a plugin in another process', () => {
     await expect(attestor.attest(Buffer.from('x'), context)).rejects.toMatchObject({
       code: 'ERR_PLUGIN_CALL',
     })
-  }, 30_000)
+  })
 
   it('that does not end is killed, and leaves nothing behind', async () => {
     await load('hangs-in-deinit')

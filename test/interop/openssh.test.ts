@@ -47,7 +47,7 @@ describe.skipIf(isOpenSshMissing())('OpenSSH', () => {
       makeKey(type, type)
       makeKey(`ca-${type}`, type)
     }
-  }, 60_000)
+  })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it.each(types)('%s certificates and keys are read, and signatures verify', (type) => {

@@ -30,7 +30,7 @@ describe.skipIf(isBusMissing() || isPythonMissing())('systemd on a real bus', ()
     const script = new URL('python/systemd1.py', import.meta.url).pathname
     const service = scene.start({ command: await pythonPeer(), args: [script] }, [busAddress])
     await service.waitFor('ready')
-  }, 120_000)
+  })
   afterAll(() => scene?.[Symbol.asyncDispose]())
 
   const attest = async (pid: number, address = busAddress): Promise<readonly string[]> => {

@@ -49,6 +49,9 @@ export function spirePrograms(): AllPrograms | undefined {
   }
 }
 
+/** No command takes so long, an installation from a slow registry apart; one that hangs ends nevertheless. */
+const longestRunMs = 240_000
+
 /** What a finished command left behind. */
 export interface Finished {
   readonly status: number | null
@@ -60,7 +63,7 @@ export interface Finished {
 export function runProgram(program: Program, args: readonly string[], input?: string): Finished {
   const done = spawnSync(program.command, [...program.args, ...args], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: longestRunMs,
     ...(input === undefined ? {} : { input }),
   })
   return { status: done.status, stdout: done.stdout, stderr: done.stderr }
@@ -68,7 +71,7 @@ export function runProgram(program: Program, args: readonly string[], input?: st
 
 /** Runs a program to its end, while everything else in this process goes on. */
 export function finishProgram(program: Program, args: readonly string[]): Promise<Finished> {
-  const child = spawn(program.command, [...program.args, ...args], { timeout: 60_000 })
+  const child = spawn(program.command, [...program.args, ...args], { timeout: longestRunMs })
   const seen = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (text: string) => {
