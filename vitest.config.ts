@@ -10,8 +10,9 @@ const suite = (name: string, include: string[], extra: object = {}) => ({
 const daemons = {
   globalSetup: ['test/kit/build-once.ts'],
   setupFiles: ['test/kit/fallen-daemons.ts'],
-  testTimeout: 60_000,
-  hookTimeout: 120_000,
+  // Whoever waits for a daemon gives up before, and says for what; this is for what hangs.
+  testTimeout: 180_000,
+  hookTimeout: 240_000,
 }
 
 const config: ViteUserConfig = defineConfig({
@@ -40,7 +41,7 @@ const config: ViteUserConfig = defineConfig({
       suite('tidy', ['test/tidy/**/*.test.ts']),
       suite('integration', ['test/integration/**/*.test.ts', 'test/model/**/*.test.ts'], daemons),
       suite('cli', ['test/cli/**/*.test.ts'], daemons),
-      suite('faults', ['test/faults/**/*.test.ts'], { ...daemons, testTimeout: 180_000 }),
+      suite('faults', ['test/faults/**/*.test.ts'], daemons),
       suite('interop', ['test/interop/**/*.test.ts'], {
         ...daemons,
         testTimeout: 300_000,
@@ -48,7 +49,6 @@ const config: ViteUserConfig = defineConfig({
       }),
       suite('spire', ['test/spire/**/*.test.ts'], {
         ...daemons,
-        testTimeout: 180_000,
         fileParallelism: false,
       }),
       suite('soak', ['test/soak/**/*.test.ts'], {
