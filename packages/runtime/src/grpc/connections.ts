@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { Bag, type BagMember } from '../bag.ts'
+import { limitKey } from '../client-address.ts'
 import type { Clock } from '../clock.ts'
 import type { ServerCall } from './call.ts'
 import type { Peer } from './call-context.ts'
-import { limitKey } from './client-address.ts'
 
 interface TrackedStream extends BagMember {
   readonly call: ServerCall

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { plainAddress } from './client-address.ts'
+import { plainAddress } from '../client-address.ts'
 import { listenOnTcp } from './listen-on-tcp.ts'
 
 const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>

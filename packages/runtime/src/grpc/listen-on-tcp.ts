@@ -1,6 +1,6 @@
 import type { AddressInfo, Server } from 'node:net'
+import { plainAddress } from '../client-address.ts'
 import { systemText } from '../os-error.ts'
-import { plainAddress } from './client-address.ts'
 import { ListenError } from './listen-error.ts'
 
 /** Where a listener is to be found. */

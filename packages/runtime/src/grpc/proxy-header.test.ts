@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { limitKey, plainAddress } from './client-address.ts'
+import { limitKey, plainAddress } from '../client-address.ts'
 import { parseProxyHeader } from './proxy-header.ts'
 
 const signature = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { plainAddress } from './client-address.ts'
+import { plainAddress } from '../client-address.ts'
 
 /** What the first bytes of a connection say about who is behind a proxy. */
 export type ProxyHeader =

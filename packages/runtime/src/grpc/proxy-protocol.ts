@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
+import { plainAddress } from '../client-address.ts'
 import type { Clock } from '../clock.ts'
 import { IpNetworks } from '../http/ip-networks.ts'
-import { plainAddress } from './client-address.ts'
 import { parseProxyHeader } from './proxy-header.ts'
 
 /** Who is at the other end of a connection: the client itself, also behind a proxy that says who it is. */

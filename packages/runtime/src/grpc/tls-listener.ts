@@ -7,6 +7,7 @@ import {
   type Server as TlsServer,
 } from 'node:tls'
 import { messageOf } from '@mini-spire/sdk/errors'
+import { limitKey, plainAddress } from '../client-address.ts'
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../log/logger.ts'
 import {
@@ -20,7 +21,6 @@ import { pqKemSettings } from '../pq-kem.ts'
 import { HandshakeAdmission } from './admission.ts'
 import type { TlsPeer } from './call-context.ts'
 import { retireWithCertificate } from './certificate-age.ts'
-import { limitKey, plainAddress } from './client-address.ts'
 import type { ConnectionTable } from './connections.ts'
 import { type Entrant, HandshakeTurns } from './handshake-turns.ts'
 import type { HostLimits } from './host-limits.ts'

@@ -8,10 +8,10 @@ import {
   type Server as TlsServer,
 } from 'node:tls'
 import { messageOf } from '@mini-spire/sdk/errors'
+import { limitKey } from '../client-address.ts'
 import type { Clock } from '../clock.ts'
 import { ConnectionLimits } from '../connection-limits.ts'
 import { HandshakeAdmission } from '../grpc/admission.ts'
-import { limitKey } from '../grpc/client-address.ts'
 import { listenOnTcp } from '../grpc/listen-on-tcp.ts'
 import type { Logger } from '../log/logger.ts'
 import { createBoundedHttp } from './bounded-http.ts'

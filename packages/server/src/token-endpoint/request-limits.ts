@@ -1,6 +1,6 @@
+import { limitKey } from '@mini-spire/runtime/client-address'
 import type { Clock } from '@mini-spire/runtime/clock'
 import { HandshakeAdmission } from '@mini-spire/runtime/grpc/admission'
-import { limitKey } from '@mini-spire/runtime/grpc/client-address'
 
 /** Bounds on requests that may come from anybody. */
 export interface ExchangeLimits {

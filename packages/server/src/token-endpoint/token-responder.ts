@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { plainAddress } from '@mini-spire/runtime/client-address'
 import type { Clock } from '@mini-spire/runtime/clock'
-import { plainAddress } from '@mini-spire/runtime/grpc/client-address'
 import type { Logger } from '@mini-spire/runtime/log/logger'
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import { GrpcStatus, grpcStatusFromKind } from '@mini-spire/sdk/grpc-status'

@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net'
-import { ipv6Groups } from '../ipv6-groups.ts'
+import { ipv6Groups } from './ipv6-groups.ts'
 
 /** An address as it is written everywhere: an IPv4 address that came in by IPv6 as IPv4, a zone left out. */
 export function plainAddress(address: string): string {
