@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { limitKey } from './client-address.ts'
 
 /** How many connections there may be, in total and by one address. */
 export interface ConnectionBounds {
@@ -6,7 +7,7 @@ export interface ConnectionBounds {
   readonly maxConnectionsPerAddress: number
 }
 
-/** The open connections of a listener: how many there may be, in total and by one address. */
+/** The open connections of a listener: how many there may be, in total and by one address, of IPv6 by one network. */
 export class ConnectionLimits {
   readonly #limits: ConnectionBounds
   readonly #sockets = new Set<Socket>()
@@ -19,19 +20,20 @@ export class ConnectionLimits {
   /** Whether one more from this address may stay. */
   hasRoom(address: string): boolean {
     const { maxConnections, maxConnectionsPerAddress } = this.#limits
-    const mine = this.#byAddress.get(address) ?? 0
+    const mine = this.#byAddress.get(limitKey(address)) ?? 0
     return this.#sockets.size < maxConnections && mine < maxConnectionsPerAddress
   }
 
   /** Counts a connection until it is closed. */
   add(socket: Socket, address: string): void {
+    const key = limitKey(address)
     this.#sockets.add(socket)
-    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1)
+    this.#byAddress.set(key, (this.#byAddress.get(key) ?? 0) + 1)
     socket.once('close', () => {
       this.#sockets.delete(socket)
-      const left = (this.#byAddress.get(address) ?? 1) - 1
-      if (left === 0) this.#byAddress.delete(address)
-      else this.#byAddress.set(address, left)
+      const left = (this.#byAddress.get(key) ?? 1) - 1
+      if (left === 0) this.#byAddress.delete(key)
+      else this.#byAddress.set(key, left)
     })
   }
 

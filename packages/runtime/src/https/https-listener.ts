@@ -95,9 +95,8 @@ export class HttpsListener implements AsyncDisposable {
   #connected(socket: Socket): void {
     socket.on('error', () => {})
     const { remoteAddress } = socket
-    const address = limitKey(remoteAddress ?? '')
-    if (remoteAddress === undefined || !this.#admit(address)) return void socket.destroy()
-    this.#connections.add(socket, address)
+    if (remoteAddress === undefined || !this.#admit(remoteAddress)) return void socket.destroy()
+    this.#connections.add(socket, remoteAddress)
     const end = endOf(socket)
     const timer = this.#options.clock.setTimer(this.#limits.handshakeTimeoutMs, () =>
       socket.destroy(),
@@ -105,7 +104,7 @@ export class HttpsListener implements AsyncDisposable {
     const finish = (): void => {
       if (!this.#handshakes.delete(end)) return
       timer.cancel()
-      this.#admission.leave(address)
+      this.#admission.leave(limitKey(remoteAddress))
     }
     this.#handshakes.set(end, finish)
     socket.once('close', finish)
@@ -116,7 +115,7 @@ export class HttpsListener implements AsyncDisposable {
   }
 
   #admit(address: string): boolean {
-    return this.#connections.hasRoom(address) && this.#admission.enter(address)
+    return this.#connections.hasRoom(address) && this.#admission.enter(limitKey(address))
   }
 
   #handshake(socket: Socket, hello?: ClientHello): void {
