@@ -19,6 +19,7 @@ import type { AgentPlugins } from './plugins/catalog.ts'
 import { AttestationClient } from './server-api/attestation-client.ts'
 import { ServerClient } from './server-api/server-client.ts'
 import { verifyServerChain } from './server-api/server-identity.ts'
+import { openServerLink, type ServerLink } from './server-api/server-link.ts'
 import type { AgentStorage } from './storage/agent-state.ts'
 import type { SyncParts } from './sync/keep-in-sync.ts'
 import { EntryPuller } from './sync/pull-entries.ts'
@@ -212,17 +213,12 @@ function openMutual(
   { config, clock }: CoreOptions,
   identity: AgentIdentity,
   cache: WorkloadCache,
-): GrpcChannel {
+): ServerLink {
   const { serverAddress: address, serverPort: port, trustDomain } = config
   const { requiresPqKem } = config.experimental
-  return openSvidChannel({
-    address,
-    port,
-    requiresPqKem,
+  return openServerLink({
+    ...{ address, port, trustDomain, requiresPqKem, clock },
     svid: () => ownTlsSvid(identity),
-    verifyServer: (chain) => {
-      const roots = cache.bundles.own.x509Authorities.map(({ certificate }) => certificate)
-      verifyServerChain(chain, { trustDomain, roots, now: clock.now() })
-    },
+    roots: () => cache.bundles.own.x509Authorities.map(({ certificate }) => certificate),
   })
 }

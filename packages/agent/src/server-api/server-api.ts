@@ -93,7 +93,7 @@ export type PushStep =
 
 /** A connection on which the server may push. */
 export interface PushLink {
-  /** Aborts when the connection is to be left for another, because the agent's SVID has changed. */
+  /** Aborts when the connection is to be left for another: the agent's SVID has changed, or the server is not trusted any more. */
   readonly retired: AbortSignal
   /** Opens the stream. */
   messages(steps: AsyncIterable<PushStep>, signal: AbortSignal): AsyncIterable<PushMessage>
@@ -129,6 +129,8 @@ export interface ServerApi {
   readonly offersPush: boolean
   /** Runs `use` over a connection on which the server pushes. */
   push<T>(use: (link: PushLink) => Promise<T>): Promise<T>
+  /** Leaves the connection when its server would not be let in by the own bundle as it is now; calls under way finish. */
+  releaseUntrusted(): void
   getBundle(signal: AbortSignal): Promise<TrustBundle>
   /** Undefined when the server has none for the trust domain. */
   findFederatedBundle(

@@ -15,6 +15,7 @@ import { failedTo } from './failed.ts'
 import { pushMessages, pushRequests } from './push-convert.ts'
 import type { EntrySync, PushLink, ServerApi, SignedJwtSvid, SignedX509Svid } from './server-api.ts'
 import { ServerApiError } from './server-api-error.ts'
+import type { ServerLink } from './server-link.ts'
 
 /** How long one call may take, a whole synchronisation included. */
 const timeoutMs = 30_000
@@ -24,13 +25,14 @@ const fetchingEntries = 'fetch authorized entries'
 /** Options of {@link ServerClient}. */
 export interface ServerClientOptions {
   /** Opens a channel that presents the agent's SVID. */
-  readonly open: () => GrpcChannel
+  readonly open: () => ServerLink
   readonly log: Logger
 }
 
 /** A connection in use. */
 interface Connection {
   readonly channel: GrpcChannel
+  readonly isTrusted: () => boolean
   calls: number
   /** The server has said that it does not push. */
   isWithoutPush: boolean
@@ -40,7 +42,7 @@ interface Connection {
 
 /**
  * The calls with the agent's SVID, all on one connection. After a failure of the connection, and on {@link ServerClient.release}
- * (the SVID has changed), the next call opens another; calls under way on the old one finish.
+ * (the SVID has changed) or {@link ServerClient.releaseUntrusted}, the next call opens another; calls under way on the old one finish.
  */
 export class ServerClient implements ServerApi, Disposable {
   readonly #options: ServerClientOptions
@@ -179,6 +181,10 @@ export class ServerClient implements ServerApi, Disposable {
     connection?.retiring.abort()
   }
 
+  releaseUntrusted(): void {
+    if (this.#connection?.isTrusted() === false) this.release()
+  }
+
   [Symbol.dispose](): void {
     this.release()
   }
@@ -197,7 +203,7 @@ export class ServerClient implements ServerApi, Disposable {
     call: (channel: GrpcChannel, connection: Connection) => Promise<T>,
   ): Promise<T> {
     this.#connection ??= {
-      channel: this.#options.open(),
+      ...this.#options.open(),
       calls: 0,
       isWithoutPush: false,
       retiring: new AbortController(),

@@ -11,11 +11,10 @@ import type { WorkloadX509Svid } from '../model/svid.ts'
 import type { TrustBundle } from '../model/trust-bundle.ts'
 import { BootstrapState } from '../node-attestation/bootstrap-state.ts'
 import { Rebootstrap } from '../node-attestation/rebootstrap.ts'
-import type { ServerApi } from '../server-api/server-api.ts'
 import { type AgentState, type AgentStorage, emptyAgentState } from '../storage/agent-state.ts'
 import type { EntryPuller } from './pull-entries.ts'
 import type { X509SvidRenewer } from './renew-svids.ts'
-import { Synchronizer } from './synchronizer.ts'
+import { Synchronizer, type SynchronizerOptions } from './synchronizer.ts'
 import { TaintReaction } from './taints.ts'
 
 const intervalMs = 1_000
@@ -63,14 +62,18 @@ const longLived: WorkloadX509Svid = {
   revisionNumber: 0,
 }
 
-const pulledServer: Pick<ServerApi, 'push' | 'offersPush'> = {
+type SyncServer = SynchronizerOptions['server']
+
+const pulledServer: SyncServer = {
   offersPush: false,
+  releaseUntrusted: () => {},
   push: () => Promise.reject(new Error('not offered')),
 }
 
 /** A server that pushes, and has nothing new. */
-const quietServer: Pick<ServerApi, 'push' | 'offersPush'> = {
+const quietServer: SyncServer = {
   offersPush: true,
+  releaseUntrusted: () => {},
   push: (use) =>
     use({
       retired: new AbortController().signal,
@@ -211,6 +214,23 @@ describe('synchronising', () => {
     expect(scene.cache.bundles.own.sequenceNumber).toBe(2)
     expect(scene.synchronizer.lastSuccess).toEqual(clock.now())
     expect([scene.gauges.get('sync_bundles_total'), scene.requests]).toEqual([1, 2])
+  })
+
+  it('looks at the connection anew when the bundle has changed, with the new one, and not otherwise [gate 5]', async () => {
+    const roots: number[] = []
+    const scene = make('never', {
+      ...pulledServer,
+      releaseUntrusted: () => {
+        const [root] = scene.cache.bundles.own.x509Authorities
+        roots.push(root?.certificate[0] ?? 0)
+      },
+    })
+    await scene.synchronizer.synchronize(stopping.signal)
+    expect(roots).toEqual([])
+    scene.root = 2
+    await scene.synchronizer.synchronize(stopping.signal)
+    await scene.synchronizer.synchronize(stopping.signal)
+    expect(roots).toEqual([2])
   })
 
   it('drops what is beyond the size in every interval, also while the server pushes nothing new', async () => {

@@ -29,7 +29,7 @@ const pushedIntervals = 60
 /** Options of {@link Synchronizer}. */
 export interface SynchronizerOptions {
   readonly puller: EntryPuller
-  readonly server: Pick<ServerApi, 'push' | 'offersPush'>
+  readonly server: Pick<ServerApi, 'push' | 'offersPush' | 'releaseUntrusted'>
   readonly cache: WorkloadCache
   readonly renewer: X509SvidRenewer
   readonly rotation: RotationRule
@@ -95,8 +95,9 @@ export class Synchronizer {
   }
 
   async #apply(state: PulledState, signal: AbortSignal): Promise<void> {
-    const { cache, renewer, clock, log, metrics = noMetrics } = this.#options
+    const { cache, server, renewer, clock, log, metrics = noMetrics } = this.#options
     const changes = cache.update(state)
+    if (changes.isOwnBundleChanged) server.releaseUntrusted()
     logChanges(log, changes)
     countSync(metrics, cache, changes, state.federatedBundles.length + 1)
     if (changes.isOwnBundleChanged) await this.#storeBundle(state.ownBundle)
