@@ -1,10 +1,14 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { createClient, openUnixChannel } from '@mini-spire/runtime/grpc/client'
 import { AgentService } from '@mini-spire/runtime/proto/spire/api/server/agent/v1/agent'
 import { describe, expect, it } from 'vitest'
 import { ServerDeployment } from '../kit/deployment.ts'
 import { ours, Scene } from '../kit/processes.ts'
+import { untilListening } from '../kit/until-listening.ts'
 import { attestAt } from './server-scene.ts'
 
 const startTimeoutMs = 30_000
@@ -125,4 +129,25 @@ describe('a server process', () => {
     },
     startTimeoutMs * 3,
   )
+
+  it('loses no line at its end, though nobody reads its log meanwhile', async () => {
+    await using scene = new Scene()
+    const { config, port, socket } = await ServerDeployment.prepare(scene)
+    const { command, args } = ours.server
+    const stdio = ['ignore', 'pipe', 'inherit'] as const
+    const server = spawn(command, [...args, 'run', '-config', config], { stdio: [...stdio] })
+    scene.defer(async () => void server.kill('SIGKILL'))
+    await untilListening(port)
+    const strangers = 1_000
+    for (let come = 0; come < strangers; come++) {
+      const stranger = connect(port, '127.0.0.1').on('error', () => {})
+      stranger.resume().end('no handshake')
+      await once(stranger, 'close')
+    }
+    server.kill('SIGTERM')
+    await expect.poll(() => existsSync(socket)).toBe(false)
+    const log = await text(server.stdout)
+    expect(log.split('TLS handshake failed').length).toBeGreaterThan(strangers)
+    expect(log).toMatch(/msg="Server stopped gracefully"\n$/)
+  })
 })

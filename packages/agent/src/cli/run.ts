@@ -3,6 +3,7 @@ import { defineCommand } from '@mini-spire/runtime/cli/define-command'
 import { untilSignal } from '@mini-spire/runtime/cli/signals'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
+import { standardOutputTaken } from '@mini-spire/runtime/log/destination'
 import { openLog } from '@mini-spire/runtime/log/open-log'
 import { nodeWarning, platformRefusal } from '@mini-spire/runtime/platform'
 import { version } from '@mini-spire/runtime/version'
@@ -40,6 +41,8 @@ export const command: AnyCommand = defineCommand({
     const warning = nodeWarning()
     if (warning) log.warn(warning)
     const signal = untilSignal(log)
-    return await runAgent(config, { log, version, signal })
+    const code = await runAgent(config, { log, version, signal })
+    await standardOutputTaken(systemClock)
+    return code
   },
 })

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs'
 import { endByBrokenPipe, isBrokenPipe } from '../broken-pipe.ts'
+import { type Clock, sleep } from '../clock.ts'
 
 /** Where log lines go. Writing never throws. */
 export interface LogDestination {
@@ -24,6 +25,17 @@ export function standardOutput(): LogDestination {
       process.stdout.write(text)
     },
   }
+}
+
+/** What a reader that takes nothing may cost the end of a daemon. */
+const patienceMs = 5_000
+
+/** Resolves when the reader of standard output has all that was logged: lines that wait for one who is slow end with the process. */
+export async function standardOutputTaken(clock: Clock): Promise<void> {
+  if (process.stdout.writableLength === 0) return
+  const taken = new AbortController()
+  process.stdout.write('', () => taken.abort())
+  await sleep(clock, patienceMs, taken.signal)
 }
 
 /** Takes every line and keeps none. */

@@ -3,6 +3,7 @@ import { defineCommand } from '@mini-spire/runtime/cli/define-command'
 import { untilSignal } from '@mini-spire/runtime/cli/signals'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
+import { standardOutputTaken } from '@mini-spire/runtime/log/destination'
 import type { RootLogger } from '@mini-spire/runtime/log/log-control'
 import { openLog } from '@mini-spire/runtime/log/open-log'
 import { nodeWarning, platformRefusal } from '@mini-spire/runtime/platform'
@@ -43,6 +44,8 @@ export const command: AnyCommand = defineCommand({
     if (warning) log.warn(warning)
     const signal = untilSignal(log)
     const { config: configPath } = values
-    return runServer(config, { log, signal, clock: systemClock, version, configPath })
+    const code = await runServer(config, { log, signal, clock: systemClock, version, configPath })
+    await standardOutputTaken(systemClock)
+    return code
   },
 })

@@ -4,6 +4,7 @@ import type { Terminal } from '@mini-spire/runtime/cli/terminal'
 import { HelpRequest, UsageError } from '@mini-spire/runtime/cli/usage-error'
 import { systemClock } from '@mini-spire/runtime/clock'
 import { ConfigError } from '@mini-spire/runtime/config/config-error'
+import { standardOutputTaken } from '@mini-spire/runtime/log/destination'
 import { openLog } from '@mini-spire/runtime/log/open-log'
 import { platformRefusal } from '@mini-spire/runtime/platform'
 import { version } from '@mini-spire/runtime/version'
@@ -85,4 +86,5 @@ async function run(
     clock: systemClock,
     signal,
   })
+  await standardOutputTaken(systemClock)
 }
