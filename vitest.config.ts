@@ -38,7 +38,7 @@ const config: ViteUserConfig = defineConfig({
           execArgv: ['--max-semi-space-size=64'],
         },
       ),
-      suite('tidy', ['test/tidy/**/*.test.ts']),
+      suite('tidy', ['test/tidy/**/*.test.ts'], { testTimeout: 60_000 }),
       suite('integration', ['test/integration/**/*.test.ts', 'test/model/**/*.test.ts'], daemons),
       suite('cli', ['test/cli/**/*.test.ts'], daemons),
       suite('faults', ['test/faults/**/*.test.ts'], daemons),
