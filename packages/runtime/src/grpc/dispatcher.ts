@@ -53,7 +53,7 @@ export class Dispatcher<C extends CallContext> {
     }
     // The request is there before the call counts: who sends it slowly holds nobody's place.
     return (call) =>
-      call.readOne((failure, bytes) => void this.#runOne(method, call, failure, bytes))
+      call.readOne(method.kind, (failure, bytes) => void this.#runOne(method, call, failure, bytes))
   }
 
   #runOne(

@@ -8,6 +8,7 @@ import type { RequestMemory, RequestSender } from '../http2/request-memory.ts'
 import { ServerSession } from '../http2/server-session.ts'
 import type { ServerStream } from '../http2/server-stream.ts'
 import type { CallContext } from './call-context.ts'
+import { timeoutHeader, timeoutProblem } from './call-timeout.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { HostLimits } from './host-limits.ts'
 import type { BoundMethod } from './service.ts'
@@ -98,6 +99,13 @@ function answer(
     refuse(stream, '415', { code: GrpcStatus.InvalidArgument, details })
     return
   }
+  const timeout = headers.first(timeoutHeader)
+  const problem = timeout === undefined ? undefined : timeoutProblem(timeout)
+  if (problem !== undefined) {
+    const details = `malformed grpc-timeout: ${problem}`
+    refuse(stream, '400', { code: GrpcStatus.Internal, details })
+    return
+  }
   if (headers.method !== 'POST') {
     const details = `Received a HEADERS frame with :method ${quoteGo(headers.method.slice(0, 256))} which should be POST`
     refuse(stream, '405', { code: GrpcStatus.Internal, details })
@@ -113,14 +121,14 @@ function answer(
   call.end({ code: GrpcStatus.Unimplemented, details })
 }
 
-/** Answers what is no call, once the peer has said all of it. */
+/** Answers what is no call, at once: a peer that still speaks is told that nobody listens. */
 function refuse(stream: ServerStream, httpStatus: string, status: WireStatus): void {
   const lines: readonly HeaderLine[] = [
     [':status', httpStatus],
     ['content-type', 'application/grpc'],
     ...trailersOf(status),
   ]
-  stream.read({ data: () => {}, end: () => stream.sendHeaders(encodeHeaders(lines), true) })
+  stream.sendHeaders(encodeHeaders(lines), true)
 }
 
 /** Sends a peer elsewhere when its connection is old; returns what stops that. */

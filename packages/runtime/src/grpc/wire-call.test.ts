@@ -112,6 +112,9 @@ function frame(message: Uint8Array, flag = 0): Buffer {
 }
 
 const request = (service: string): Buffer => HealthService.check.requestSerialize({ service })
+const severalRequests =
+  'cardinality violation: received multiple request messages for non-client-streaming RPC'
+const noRequest = 'cardinality violation: received no request message from non-client-streaming RPC'
 const serving = Buffer.from([0, 0, 0, 0, 2, 8, 1])
 
 describe('a call on the wire', () => {
@@ -134,17 +137,83 @@ describe('a call on the wire', () => {
     expect(decodeURIComponent(String(headers['grpc-message']))).toBe('half \ufffd a character')
   })
 
-  it('is refused at its second message, not when a caller without end has ended', async () => {
+  it('with a stream of answers is refused at its second message, not when a caller without end has ended', async () => {
     const stream = session.request({
       ':method': 'POST',
-      ':path': check,
+      ':path': watch,
       'content-type': 'application/grpc',
     })
     stream.write(Buffer.concat(Array.from({ length: 1000 }, () => frame(Buffer.alloc(0)))))
     const headers = await new Promise<IncomingHttpHeaders>((resolve) => {
       stream.once('response', resolve)
     })
-    expect([headers['grpc-status'], seen]).toEqual(['12', []])
+    expect([headers['grpc-status'], seen]).toEqual(['13', []])
+    expect(headers['grpc-message']).toBe(severalRequests)
+    stream.close()
+  })
+
+  it('is answered when its message is there, also to a caller who never closes its side [gate 11]', async () => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': check,
+      'content-type': 'application/grpc',
+    })
+    const trailers = new Promise<IncomingHttpHeaders>((resolve) => {
+      stream.once('trailers', resolve)
+    })
+    const closed = new Promise((resolve) => stream.once('close', resolve))
+    stream.resume()
+    stream.write(frame(request('open')))
+    expect([(await trailers)['grpc-status'], seen]).toEqual(['0', ['open']])
+    await closed
+    expect(stream.rstCode).toBe(http2.NGHTTP2_NO_ERROR)
+  })
+
+  it('with one answer has its first message for its request, whatever follows', async () => {
+    const more = frame(request('b'))
+    const { body } = await call([frame(request('a')), more, more.subarray(0, 3)])
+    expect([body, seen]).toEqual([serving, ['a']])
+  })
+
+  it.each([
+    [check, 'nothing', [], '2', 'EOF'],
+    [check, 'half a message', [frame(request('a')).subarray(0, 6)], '2', 'unexpected EOF'],
+    [watch, 'nothing', [], '13', noRequest],
+    [watch, 'half a message', [frame(request('a')).subarray(0, 6)], '13', 'unexpected EOF'],
+    [watch, 'two messages', [frame(request('a')), frame(request('b'))], '13', severalRequests],
+  ])(
+    'of %s that brings %s is refused in the words of Go',
+    async (path, _what, pieces, status, text) => {
+      const { headers } = await call(pieces, {}, path)
+      expect([headers['grpc-status'], headers['grpc-message'], seen]).toEqual([status, text, []])
+    },
+  )
+
+  it.each([
+    ['', 'transport: timeout string is too short: ""'],
+    ['S', 'transport: timeout string is too short: "S"'],
+    ['123456789S', 'transport: timeout string is too long: "123456789S"'],
+    ['1s', 'transport: timeout unit is not recognized: "1s"'],
+    ['1S,2S', 'strconv.ParseUint: parsing "1S,2": invalid syntax'],
+    ['-1S', 'strconv.ParseUint: parsing "-1": invalid syntax'],
+    ['1.5S', 'strconv.ParseUint: parsing "1.5": invalid syntax'],
+  ])('with the timeout %j is none, by HTTP too', async (timeout, problem) => {
+    const { headers } = await call([frame(request('a'))], { 'grpc-timeout': timeout })
+    expect([headers[':status'], headers['grpc-status'], seen]).toEqual([400, '13', []])
+    expect(headers['grpc-message']).toBe(`malformed grpc-timeout: ${problem}`)
+  })
+
+  it('that is no call is told so at once, also when its caller never closes its side', async () => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': check,
+      'content-type': 'application/grpc',
+      'grpc-timeout': 'soon',
+    })
+    const headers = await new Promise<IncomingHttpHeaders>((resolve) => {
+      stream.once('response', resolve)
+    })
+    expect([headers[':status'], headers['grpc-status']]).toEqual([400, '13'])
     stream.close()
   })
 
@@ -171,9 +240,6 @@ describe('a call on the wire', () => {
   })
 
   it.each<[string, readonly Uint8Array[], Record<string, string>, string]>([
-    ['nothing', [], {}, '13'],
-    ['half a message', [frame(request('a')).subarray(0, 6)], {}, '13'],
-    ['two messages', [frame(request('a')), frame(request('b'))], {}, '12'],
     [
       'an unknown compression',
       [frame(brotliCompressSync(request('a')), 1)],
@@ -188,7 +254,7 @@ describe('a call on the wire', () => {
     ],
     ['a compressed message without a compression', [frame(request('a'), 1)], {}, '13'],
     ['a flag that nobody knows', [frame(request('a'), 2)], {}, '13'],
-    ['a timeout that is none', [frame(request('a'))], { 'grpc-timeout': 'soon' }, '13'],
+    ['a timeout that has passed', [frame(request('a'))], { 'grpc-timeout': '0S' }, '4'],
   ])('that brings %s never reaches its handler', async (_what, pieces, headers, status) => {
     const answer = await call(pieces, headers)
     expect(answer.headers['grpc-status']).toBe(status)

@@ -16,6 +16,11 @@ const responseLines: readonly HeaderLine[] = [
 const responseHeaders = encodeHeaders(responseLines)
 const okTrailers = encodeHeaders([['grpc-status', '0']])
 
+const deadlineExceeded: WireStatus = {
+  code: GrpcStatus.DeadlineExceeded,
+  details: 'context deadline exceeded',
+}
+
 /** What a {@link WireCall} is made of. */
 export interface WireCallOptions {
   readonly stream: ServerStream
@@ -73,36 +78,46 @@ export class WireCall {
   }
 
   /**
-   * The one request of a call, once the caller has closed its side. Calls back with a failure for none, for several, and for
-   * one that is too long.
+   * The one request of a call, as Go's gRPC takes it. A unary call's is the first, and what comes after it is not looked at: who never closes its
+   * side is answered all the same. That of a call with a stream of answers is taken once the caller has closed its side; several are refused, and at once.
+   * Calls back with a failure for none, for half of one, and for one that is too long.
    */
-  readOne(done: (failure: unknown, message: Buffer | undefined) => void): void {
-    const frames: Buffer[] = []
-    let hasFailed = false
+  readOne(
+    kind: 'unary' | 'server-stream',
+    done: (failure: unknown, message: Buffer | undefined) => void,
+  ): void {
+    let frame: Buffer | undefined
+    let isDone = false
     const fail = (error: unknown): void => {
-      if (!hasFailed) done(error, undefined)
-      hasFailed = true
+      if (!isDone) done(error, undefined)
+      isDone = true
+    }
+    const take = (bytes: Buffer): void => {
+      isDone = true
+      const message = messageIn(bytes, this.#encoding, this.#maxReceiveBytes)
+      if (message instanceof Promise)
+        message.then(
+          (unpacked) => done(undefined, unpacked),
+          (error: unknown) => done(error, undefined),
+        )
+      else done(undefined, message)
     }
     const data = (bytes: Buffer): void => {
-      if (hasFailed) return
+      if (isDone) return
       try {
-        frames.push(...this.#reader.push(bytes))
+        const [first, second] = this.#reader.push(bytes)
         // Said at once: a caller could send empty messages without end, each dearer to keep than to send.
-        if (frames.length > 1) fail(notOne(frames.length))
+        if (kind === 'server-stream' && (second ?? (frame && first))) fail(severalRequests())
+        frame ??= first
       } catch (error) {
         fail(error)
       }
+      if (kind === 'unary' && frame && !isDone) take(frame)
     }
     const end = (): void => {
-      if (hasFailed) return
-      const [frame] = frames
-      if (frame === undefined) {
-        fail(notOne(0))
-        return
-      }
-      const message = messageIn(frame, this.#encoding, this.#maxReceiveBytes)
-      if (message instanceof Promise) message.then((bytes) => done(undefined, bytes), fail)
-      else done(undefined, message)
+      if (isDone) return
+      if (frame && this.#reader.heldBytes === 0) take(frame)
+      else fail(this.#reader.heldBytes > 0 ? cutShort(kind) : noRequest(kind))
     }
     this.#stream.read({ data, end })
   }
@@ -166,15 +181,14 @@ export class WireCall {
   }
 
   #startDeadline(text: string, clock: Clock): void {
-    const timeoutMs = callTimeoutMs(text)
-    if (timeoutMs === undefined) {
-      const details = `malformed grpc-timeout: "${text}"`
-      this.end({ code: GrpcStatus.Internal, details })
+    const timeoutMs = callTimeoutMs(text) ?? 0
+    if (timeoutMs <= 0) {
+      this.end(deadlineExceeded)
       return
     }
     this.#deadline = clock.setTimer(timeoutMs, () => {
       const wasOpen = !this.#hasEnded
-      this.end({ code: GrpcStatus.DeadlineExceeded, details: 'context deadline exceeded' })
+      this.end(deadlineExceeded)
       if (!wasOpen) return
       this.#isLeft = true
       this.#onLeft?.()
@@ -182,11 +196,19 @@ export class WireCall {
   }
 }
 
-function notOne(count: number): ApiError {
-  return new ApiError(
-    count === 0 ? 'internal' : 'unimplemented',
-    count === 0 ? 'the call has no request' : 'the call has more than one request',
-  )
+function severalRequests(): ApiError {
+  const text = 'received multiple request messages for non-client-streaming RPC'
+  return new ApiError('internal', `cardinality violation: ${text}`)
+}
+
+function noRequest(kind: 'unary' | 'server-stream'): ApiError {
+  if (kind === 'unary') return new ApiError('unknown', 'EOF')
+  const text = 'received no request message from non-client-streaming RPC'
+  return new ApiError('internal', `cardinality violation: ${text}`)
+}
+
+function cutShort(kind: 'unary' | 'server-stream'): ApiError {
+  return new ApiError(kind === 'unary' ? 'unknown' : 'internal', 'unexpected EOF')
 }
 
 function tooMuchKept(): ApiError {
