@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.ts'
 import { type ClientOf, createClient, type GrpcChannel } from '../grpc/client.ts'
 import type { ServiceDefinition } from '../grpc/service.ts'
+import { assertText } from './argument-text.ts'
 import type { AnyCommand } from './command.ts'
 import { defineCommand } from './define-command.ts'
 import type { FlagsSchema, FlagValues, ParsedFlags } from './flags.ts'
@@ -68,6 +69,7 @@ async function runConnected<S extends FlagsSchema>(
       given,
       terminal,
       async client(definition) {
+        assertText(values)
         const timeoutMs = command.timeoutMsOf?.(values)
         channel ??= await openSocket(path, command.pathStyle, { clock: systemClock, timeoutMs })
         return createClient(definition, channel)

@@ -49,12 +49,19 @@ function decode(value: unknown, shape: JsonShape, place: Place): unknown {
       return value
     case 'list':
       if (!Array.isArray(value)) return refuse(value, typeOf(shape), place)
-      return value.map((element) => decode(element, shape.element, place))
+      return value.map((element) => decode(element, shape.element, place) ?? zeroOf(shape.element))
     case 'object':
       return decodeObject(value, shape, place)
     default:
       return shape satisfies never
   }
+}
+
+/** What Go leaves where a list has null. */
+function zeroOf(shape: JsonShape): unknown {
+  return { string: '', bool: false, int32: 0, int64: 0, raw: null, list: [], object: undefined }[
+    shape.kind
+  ]
 }
 
 function decodeObject(
@@ -94,9 +101,9 @@ function typeOf(shape: JsonShape): string {
 function refuse(value: unknown, type: string, { owner, path }: Place): never {
   const found =
     typeof value === 'number'
-      ? Number.isInteger(value) && Math.abs(value) < 2 ** 31
-        ? 'number'
-        : `number ${value}`
+      ? type.startsWith('int')
+        ? `number ${value}`
+        : 'number'
       : Array.isArray(value)
         ? 'array'
         : typeof value === 'boolean'

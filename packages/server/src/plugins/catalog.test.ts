@@ -50,6 +50,11 @@ describe('loadPlugins refuses', () => {
       'ERR_PLUGIN_CONFIG',
       'failed to configure plugin "disk": rpc error: code = InvalidArgument desc = keys_path is required',
     ],
+    [
+      `${memory} CredentialComposer "uniqueid" { plugin_data { x = 1 } }`,
+      'ERR_PLUGIN_CONFIG',
+      'failed to configure plugin "uniqueid": no supported configuration interface found',
+    ],
     [`${memory} Foo "bar" {}`, 'ERR_PLUGIN_UNKNOWN', 'unsupported plugin type "Foo"'],
     [
       `${memory} Notifier "k8sbundle" {}`,

@@ -1,6 +1,7 @@
 import type { Clock } from '@mini-spire/runtime/clock'
 import type { Node } from '@mini-spire/runtime/config/ast'
 import type { PluginConfig } from '@mini-spire/runtime/config/plugin-config'
+import { printHcl } from '@mini-spire/runtime/config/print'
 import { HttpClient } from '@mini-spire/runtime/http/http-client'
 import type { Environment } from '@mini-spire/runtime/http/system-roots'
 import { DiskKeyManager } from '@mini-spire/runtime/key-manager/disk/disk-key-manager'
@@ -98,8 +99,16 @@ const upstreamAuthorities: ReadonlyMap<string, Load<UpstreamAuthority>> = new Ma
   ['vault', (data, surroundings) => Promise.resolve(openVault(data, surroundings))],
 ])
 
+const notConfigurable = 'no supported configuration interface found'
+
 const credentialComposers: ReadonlyMap<string, Load<CredentialComposer>> = new Map([
-  ['uniqueid', () => Promise.resolve(new UniqueIdComposer())],
+  [
+    'uniqueid',
+    (data) => {
+      if (printHcl(data) !== '') throw new CatalogError('ERR_PLUGIN_LOAD', notConfigurable)
+      return Promise.resolve(new UniqueIdComposer())
+    },
+  ],
 ])
 
 /** Served by the Agent service itself, configured or not: there is nothing to load. */

@@ -74,7 +74,7 @@ function selectorMatchFromProto(
 }
 
 const expiresBeforePattern =
-  /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.\d+)? ([+-])(\d\d)(\d\d) [+-]\d\d$/
+  /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:[.,]\d+)? ([+-])(\d\d)(\d\d) [+-]\d\d$/
 
 /**
  * Reads `2026-05-01 10:00:00 +0000 +00`, the form that `agent list -expiresBefore` sends.

@@ -1,3 +1,4 @@
+import { normalize } from 'node:path'
 import type { AnyCommand } from '@mini-spire/runtime/cli/command'
 import { formatRfc3339 } from '@mini-spire/runtime/cli/time'
 import { CommandError } from '@mini-spire/runtime/cli/usage-error'
@@ -43,8 +44,9 @@ export const command: AnyCommand = serverCommand({
       )
     }
     if (flags.write !== '') {
-      await writeOutputFile({ path: flags.write, content: token, isPrivate: true }, 'token')
-      terminal.out(`JWT-SVID written to ${flags.write}\n`)
+      const path = normalize(flags.write)
+      await writeOutputFile({ path, content: token, isPrivate: true }, 'token')
+      terminal.out(`JWT-SVID written to ${path}\n`)
       return 0
     }
     const bytes = MintJWTSVIDResponse.encode(reply).finish()
