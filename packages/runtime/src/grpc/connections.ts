@@ -93,6 +93,23 @@ export class ConnectionTable {
     return true
   }
 
+  /**
+   * Whether there is a place for one more of a process, which it names as limits do. Where all places are taken, whoever has most of them loses the last
+   * one that it took, if that leaves it with more than the newcomer has then: so nobody who holds many keeps out who holds none.
+   */
+  admits(address: string, max: number): boolean {
+    if (this.size < max) return true
+    let [heaviest, most] = ['', this.sizeOf(address) + 1]
+    for (const [other, size] of this.#byAddress) if (size > most) [heaviest, most] = [other, size]
+    let last: Connection | undefined
+    for (const connection of this.#connections.values())
+      if (connection.address === heaviest) last = connection
+    if (!last) return false
+    this.#remove(last)
+    last.destroy()
+    return true
+  }
+
   /** How many connections are held by one of what limits count by. */
   sizeOf(address: string): number {
     return this.#byAddress.get(address) ?? 0
@@ -125,7 +142,7 @@ export class ConnectionTable {
   }
 
   #remove(connection: Connection): void {
-    this.#connections.delete(connection.key)
+    if (!this.#connections.delete(connection.key)) return
     this.#strangers.delete(connection)
     const left = this.sizeOf(connection.address) - 1
     if (left <= 0) this.#byAddress.delete(connection.address)

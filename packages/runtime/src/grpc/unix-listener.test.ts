@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chownSync,
   mkdirSync,
@@ -7,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -39,6 +41,19 @@ function host(limits: Partial<HostLimits> = {}): GrpcHost<CallContext> {
   })
   closers.push(() => made.stop(0))
   return made
+}
+
+/** A process that connects, says so, and ends when its connection does. */
+function holding(path: string): {
+  readonly process: ChildProcess
+  readonly connected: Promise<unknown>
+} {
+  const program = `require('net').connect(process.argv[1], () => console.log('connected')).resume().on('close', () => process.exit())`
+  const child = spawn(process.execPath, ['-e', program, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  closers.push(() => child.kill())
+  return { process: child, connected: once(child.stdout, 'data') }
 }
 
 const modeOf = (path: string): number => statSync(path).mode & 0o7777
@@ -126,6 +141,29 @@ describe('a Unix listener', () => {
       sockets.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve))),
     )
     expect(made.connectionCount).toBe(2)
+  })
+
+  it('has room for a process that comes when another one holds all places, which loses its last [gate 9]', async () => {
+    const path = join(folder(), 's')
+    const made = host({ maxConnections: 4 })
+    await made.listenUnix({ path, mode: 0o770, directoryMode: 0o750 })
+    const greedy: Socket[] = []
+    for (let n = 1; n <= 4; n++) {
+      greedy.push(connect(path).resume())
+      await expect.poll(() => made.connectionCount).toBe(n)
+    }
+    closers.push(() => {
+      for (const socket of greedy) socket.destroy()
+    })
+    const [first, second, third, last] = greedy
+    const cut = [last, third].map((socket) => once(socket as Socket, 'close'))
+    const others = [holding(path), holding(path)]
+    await Promise.all(cut)
+    await Promise.all(others.map((other) => other.connected))
+    const [keptOut] = await once(connect(path).resume(), 'close')
+    expect(keptOut).toBe(false)
+    expect([first?.destroyed, second?.destroyed, made.connectionCount]).toEqual([false, false, 4])
+    for (const { process: other } of others) expect(other.exitCode).toBeNull()
   })
 
   it('takes a herd that connects at once', async () => {

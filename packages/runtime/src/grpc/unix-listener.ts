@@ -55,14 +55,14 @@ export class UnixListener {
   #accept(socket: Socket, calls: PeerCalls): void {
     socket.on('error', () => {})
     const { connections, limits, log, accept } = this.#options
-    if (connections.size >= limits.maxConnections) return void socket.destroy()
     try {
       const identify = this.#options.acceptsUnidentified ? identifyUnixPeer : pinUnixPeer
       const peer = identify(descriptorOf(socket), calls)
       socket.once('close', () => peer.release())
-      if (connections.sizeOf(`pid:${peer.pid}`) >= limits.maxConnectionsPerAddress) {
+      const address = `pid:${peer.pid}`
+      const isFull = connections.sizeOf(address) >= limits.maxConnectionsPerAddress
+      if (isFull || !connections.admits(address, limits.maxConnections))
         return void socket.destroy()
-      }
       accept(socket, connections.add(peer, socket).key)
     } catch (error) {
       log.warn('Connection failed during accept', { error: messageOf(error) })
