@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fromProcess } from '@aws-sdk/credential-provider-process'
 import { fromTokenFile } from '@aws-sdk/credential-provider-web-identity'
@@ -142,6 +144,19 @@ describe('SVIDs of a real server and agent, exchanged', () => {
     expect(await daemon.stop()).toBe(0)
     expect(daemon.output).toBe('')
     expect(tokenIn(path)).toMatch(/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/)
+  })
+
+  it('are not waited for any longer when the program is told to stop', async () => {
+    const address = served.scene.path('silent.sock')
+    const silent = createServer((socket) => socket.on('error', () => {}))
+    closing.push({ [Symbol.asyncDispose]: async () => void silent.close() })
+    const asked = once(silent, 'connection')
+    silent.listen(address)
+    const args = ['token-file', '--audience', 'a', '--path', served.scene.path('never')]
+    const daemon = served.scene.start(program, [...args, '--socket', `unix://${address}`])
+    await asked
+    expect(await daemon.stop()).toBe(0)
+    expect(daemon.output).toBe('')
   })
 
   it('are what a kubeconfig asks for, as a token and as a certificate', async () => {

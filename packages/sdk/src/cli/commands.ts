@@ -114,15 +114,20 @@ const tokenFile: Command = {
   async run(given, { signal, report }) {
     const { TokenFile } = await import('../token-file/index.ts')
     using svids = clientFor(given)
-    using _file = await TokenFile.start({
-      svids,
-      subject: subjectOf(given),
-      audience: given['audience'] ?? '',
-      path: given['path'] ?? '',
-      signal,
-      onError: (error) => report(String((error as Error).message)),
-    })
-    await untilAborted(signal)
+    try {
+      using _file = await TokenFile.start({
+        svids,
+        subject: subjectOf(given),
+        audience: given['audience'] ?? '',
+        path: given['path'] ?? '',
+        signal,
+        onError: (error) => report(String((error as Error).message)),
+      })
+      await untilAborted(signal)
+    } catch (error) {
+      // Told to stop before the first token was there, or before this program knew: that is no failure.
+      if (!signal.aborted) throw error
+    }
     return ''
   },
 }
