@@ -129,6 +129,15 @@ describe('a Unix listener', () => {
     })
   })
 
+  it('says in Go’s words that something else than a file is in its place', async () => {
+    const path = folder()
+    const listening = host().listenUnix({ path, mode: 0o770, directoryMode: 0o750 })
+    await expect(listening).rejects.toMatchObject({
+      code: 'ERR_LISTEN_FAILED',
+      message: `listen unix ${path}: bind: is a directory`,
+    })
+  })
+
   it('holds no more connections of one process than its share', async () => {
     const path = join(folder(), 's')
     const made = host({ maxConnectionsPerAddress: 2 })

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { messageOf } from '@mini-spire/sdk/errors'
 import { isLongerThanSocketPath, maxSocketPathBytes } from '@mini-spire/sdk/internal/socket-path'
 import type { Logger } from '../log/logger.ts'
+import { osErrorText, systemText } from '../os-error.ts'
 import { ListenError } from './listen-error.ts'
 
 /** Where a Unix socket is, and who may come near it. */
@@ -59,7 +60,9 @@ function prepareDirectory(directory: string, mode: number): void {
       `directory ${directory} of the socket belongs to another user (uid ${uid})`,
     )
   } catch (cause) {
-    throw cause instanceof ListenError ? cause : listenFailed(directory, cause)
+    if (cause instanceof ListenError) throw cause
+    const message = `could not make the directory of a socket: ${osErrorText('mkdir', directory, cause)}`
+    throw new ListenError('ERR_LISTEN_FAILED', message, { cause })
   }
 }
 
@@ -71,7 +74,8 @@ function removeStale(path: string): void {
   }
 }
 
+/** In Go's words. */
 function listenFailed(path: string, cause: unknown): ListenError {
-  const message = `could not listen on ${path}: ${messageOf(cause)}`
+  const message = `listen unix ${path}: bind: ${systemText(cause)}`
   return new ListenError('ERR_LISTEN_FAILED', message, { cause })
 }

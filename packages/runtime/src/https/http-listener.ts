@@ -8,6 +8,7 @@ import { ConnectionLimits } from '../connection-limits.ts'
 import { ListenError } from '../grpc/listen-error.ts'
 import { listenOnTcp } from '../grpc/listen-on-tcp.ts'
 import type { Logger } from '../log/logger.ts'
+import { systemText } from '../os-error.ts'
 import { createBoundedHttp } from './bounded-http.ts'
 import { defaultHttpsLimits, type HttpsLimits } from './https-limits.ts'
 
@@ -84,7 +85,7 @@ export class HttpListener implements AsyncDisposable {
       })
       chmodSync(path, mode)
     } catch (cause) {
-      const message = `could not listen on ${path}: ${messageOf(cause)}`
+      const message = `listen unix ${path}: bind: ${systemText(cause)}`
       throw new ListenError('ERR_LISTEN_FAILED', message, { cause })
     }
     this.#server.removeAllListeners('error')
