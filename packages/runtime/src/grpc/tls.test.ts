@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -11,6 +12,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FakeClock } from '../clock.test-kit.ts'
 import { type Clock, systemClock } from '../clock.ts'
+import { preface } from '../http2/protocol.ts'
 import { silentLogger } from '../log/logger.ts'
 import { HealthService } from '../proto/grpc/health/v1/health.ts'
 import type { CallContext, Peer, TlsPeer } from './call-context.ts'
@@ -338,6 +340,26 @@ describe('what the listener does not put up with', () => {
     expect(await call).toEqual({ status: 1 })
   })
 
+  it('a connection that gave up waiting: the next one from its port is not taken for it', async () => {
+    const { port } = await start({ limits: { maxHandshakes: 1 } })
+    const idle = await connected(port)
+    const gone = await connected(port, '127.0.0.2')
+    const { localPort = 0 } = gone
+    gone.resetAndDestroy()
+    await once(gone, 'close')
+    const next = connectTcp({ host: '127.0.0.1', port, localAddress: '127.0.0.2', localPort })
+    const secured = connectTls({ socket: next, rejectUnauthorized: false, ALPNProtocols: ['h2'] })
+    closers.push(() => secured.destroy())
+    const outcome = new Promise((resolve) => {
+      secured.once('data', () => resolve('served'))
+      secured.once('close', () => resolve('cut'))
+    })
+    await once(next, 'connect')
+    idle.destroy()
+    secured.write(Buffer.concat([preface, Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]))
+    expect(await outcome).toBe('served')
+  })
+
   it('silent connections from many addresses, more than it has room for: an agent waits for a moment [gate 9]', async () => {
     const clock = new FakeClock()
     const { port, open, peers } = await start({
@@ -362,6 +384,26 @@ describe('what the listener does not put up with', () => {
     await cut
     expect(others.map((socket) => socket.destroyed)).toEqual([false, false, false])
     for (const socket of silent) socket.destroy()
+  })
+
+  it('who has waited for longer than a handshake may take', async () => {
+    const clock = new FakeClock()
+    const { port } = await start({ limits: { maxHandshakes: 1 }, clock })
+    const idle = await connected(port)
+    const late = await connected(port)
+    await expect.poll(() => clock.timerCount).toBe(1)
+    clock.advance(10_001)
+    await closed(late)
+    expect(idle.destroyed).toBe(false)
+    idle.destroy()
+  })
+
+  it('more connections than there may be, also of those who are known', async () => {
+    const { open, host } = await start({ limits: { maxConnections: 1 } })
+    const svid = await authority.issue(agentId)
+    await open({ svid: () => svid }).check(request)
+    expect((await failure(open({ svid: () => svid }).check(request))).kind).toBe('unavailable')
+    expect(host.connectionCount).toBe(1)
   })
 
   it('more connections from one address than its share', async () => {

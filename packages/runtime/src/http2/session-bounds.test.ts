@@ -184,6 +184,16 @@ describe('floods [gate 9]', () => {
     expect(await peer.goneWith()).toBe(calm)
   })
 
+  it('of settings end their connection also when each answer is taken', async () => {
+    const peer = bench.greeted()
+    const gone = peer.goneWith()
+    for (let n = 0; n < 12; n++) {
+      peer.write(...Array<Buffer>(100).fill(settings()))
+      await Promise.race([peer.settled(), gone])
+    }
+    expect(await gone).toBe(calm)
+  })
+
   it('of resets end their connection, which was told to go elsewhere before [RFC 9113 10.5]', async () => {
     const peer = bench.greeted()
     for (let id = 1; id < 2_400; id += 2) peer.write(open(id), reset(id))
