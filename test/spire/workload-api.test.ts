@@ -19,7 +19,8 @@ describe.skipIf(isSpireMissing())('The Workload API', () => {
     for (const agent of agents) untilServed(agent)
     const next = workloadRequests(new Chance(seed), signingKey(scene, server), foreign)
     await expectAlike(requestCount(1000), next, apis.map(answering))
-  })
+    // A thousand requests, for each of which two agents look at the caller: minutes where other work is done beside.
+  }, 600_000)
 })
 
 /** Gives the server the bundle of another trust domain, whose one key is returned. */
