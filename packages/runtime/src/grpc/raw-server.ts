@@ -103,7 +103,7 @@ function answer(
   const problem = timeout === undefined ? undefined : timeoutProblem(timeout)
   if (problem !== undefined) {
     const details = `malformed grpc-timeout: ${problem}`
-    refuse(stream, '400', { code: GrpcStatus.Internal, details })
+    refuseAtOnce(stream, '400', { code: GrpcStatus.Internal, details })
     return
   }
   if (headers.method !== 'POST') {
@@ -121,8 +121,13 @@ function answer(
   call.end({ code: GrpcStatus.Unimplemented, details })
 }
 
-/** Answers what is no call, at once: a peer that still speaks is told that nobody listens. */
+/** Answers what is no call of gRPC, once the peer has said all of it. */
 function refuse(stream: ServerStream, httpStatus: string, status: WireStatus): void {
+  stream.read({ data: () => {}, end: () => refuseAtOnce(stream, httpStatus, status) })
+}
+
+/** Answers what is no good call: a peer that still speaks is told that nobody listens. */
+function refuseAtOnce(stream: ServerStream, httpStatus: string, status: WireStatus): void {
   const lines: readonly HeaderLine[] = [
     [':status', httpStatus],
     ['content-type', 'application/grpc'],

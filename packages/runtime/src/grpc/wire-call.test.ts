@@ -203,7 +203,7 @@ describe('a call on the wire', () => {
     expect(headers['grpc-message']).toBe(`malformed grpc-timeout: ${problem}`)
   })
 
-  it('that is no call is told so at once, also when its caller never closes its side', async () => {
+  it('with a timeout that is none is told so at once, also when its caller never closes its side', async () => {
     const stream = session.request({
       ':method': 'POST',
       ':path': check,
