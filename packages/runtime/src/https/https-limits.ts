@@ -3,9 +3,15 @@ export interface HttpsLimits {
   /** Connections at once, in total and by one address. @default 1024 and 64 */
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
-  /** TLS handshakes at once, in total and by one address; others are refused. @default 32 and 8 */
+  /**
+   * TLS handshakes at once (others wait), and beside them those that have been slow; by one address, those that wait included (others are
+   * refused). @default 32, 128 and 8
+   */
   readonly maxHandshakes: number
+  readonly maxSlowHandshakes: number
   readonly maxHandshakesPerAddress: number
+  /** Connections that may wait for their handshake; more are refused. @default 256 */
+  readonly maxWaitingHandshakes: number
   /** New connections per second by one address, after a burst of ten times as many. @default 20 */
   readonly handshakesPerSecondPerAddress: number
   /** A handshake that takes longer is cut off. @default 10000 */
@@ -27,7 +33,9 @@ export const defaultHttpsLimits: HttpsLimits = {
   maxConnections: 1024,
   maxConnectionsPerAddress: 64,
   maxHandshakes: 32,
+  maxSlowHandshakes: 128,
   maxHandshakesPerAddress: 8,
+  maxWaitingHandshakes: 256,
   handshakesPerSecondPerAddress: 20,
   handshakeTimeoutMs: 10_000,
   requestTimeoutMs: 10_000,

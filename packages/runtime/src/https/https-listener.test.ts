@@ -57,6 +57,13 @@ const closed = (socket: Socket): Promise<void> =>
     socket.resume()
   })
 
+/** A connection from an address of this machine on which nothing is said. */
+async function opened(port: number, localAddress: string): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress })
+  await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+  return socket
+}
+
 /** A connection that has finished its handshake. */
 function secure(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
@@ -124,6 +131,22 @@ describe('an HTTPS listener', () => {
     clock.advance(10_000)
     await end
     expect(await get(port)).toBe('hello')
+  })
+
+  it('serves others beside those who connect and say nothing, and lets one address have few of them [gate 9]', async () => {
+    const clock = new FakeClock()
+    const port = await serve({ clock, limits: { maxHandshakes: 4, maxHandshakesPerAddress: 2 } })
+    const silent = await Promise.all(
+      ['127.0.0.2', '127.0.0.3'].flatMap((from) => [from, from]).map((from) => opened(port, from)),
+    )
+    // One more of an address is refused; by then the others have been let in.
+    await closed(connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }))
+    clock.advance(1_000)
+    expect(await get(port)).toBe('hello')
+    expect(silent.filter(({ destroyed }) => destroyed)).toEqual([])
+    const ends = silent.map(closed)
+    clock.advance(10_000)
+    await Promise.all(ends)
   })
 
   it('cuts off an answer that nobody takes', async () => {

@@ -12,6 +12,7 @@ import { limitKey } from '../client-address.ts'
 import type { Clock } from '../clock.ts'
 import { ConnectionLimits } from '../connection-limits.ts'
 import { HandshakeAdmission } from '../grpc/admission.ts'
+import { type Entrant, HandshakeTurns } from '../grpc/handshake-turns.ts'
 import { listenOnTcp } from '../grpc/listen-on-tcp.ts'
 import type { Logger } from '../log/logger.ts'
 import { createBoundedHttp } from './bounded-http.ts'
@@ -49,6 +50,7 @@ export class HttpsListener implements AsyncDisposable {
   readonly #options: HttpsListenerOptions
   readonly #limits: HttpsLimits
   readonly #admission: HandshakeAdmission
+  readonly #turns: HandshakeTurns
   readonly #tcp: Server
   readonly #tls: TlsServer
   readonly #http: HttpServer
@@ -62,7 +64,13 @@ export class HttpsListener implements AsyncDisposable {
     this.#limits = { ...defaultHttpsLimits, ...options.limits }
     const { answer, clock, log } = options
     this.#connections = new ConnectionLimits(this.#limits)
-    this.#admission = new HandshakeAdmission({ limits: this.#limits, clock })
+    const { maxHandshakes, maxSlowHandshakes, maxWaitingHandshakes } = this.#limits
+    const unfinished = maxHandshakes + maxSlowHandshakes + maxWaitingHandshakes
+    this.#admission = new HandshakeAdmission({
+      limits: { ...this.#limits, maxHandshakes: unfinished },
+      clock,
+    })
+    this.#turns = new HandshakeTurns({ limits: this.#limits, clock })
     this.#tcp = createServer({ pauseOnConnect: true, noDelay: true })
     this.#tcp.on('connection', (socket) => this.#connected(socket))
     this.#tls = createTlsServer(tlsSettings)
@@ -87,6 +95,7 @@ export class HttpsListener implements AsyncDisposable {
   /** Stops at once; answers under way are cut off. */
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise((resolve) => this.#tcp.close(resolve))
+    this.#turns.close()
     this.#connections.destroyAll()
     this.#http.close()
     await closed
@@ -97,17 +106,39 @@ export class HttpsListener implements AsyncDisposable {
     const { remoteAddress } = socket
     if (remoteAddress === undefined || !this.#admit(remoteAddress)) return void socket.destroy()
     this.#connections.add(socket, remoteAddress)
+    this.#enter(socket, limitKey(remoteAddress))
+  }
+
+  /** Makes a handshake when its turn comes. */
+  #enter(socket: Socket, limitedBy: string): void {
+    const entrant: Entrant = {
+      limitedBy,
+      start: () => {
+        if (socket.destroyed) this.#turns.leave(entrant)
+        else this.#start(socket)
+      },
+      cut: () => socket.destroy(),
+    }
     const end = endOf(socket)
     const timer = this.#options.clock.setTimer(this.#limits.handshakeTimeoutMs, () =>
       socket.destroy(),
     )
+    let isUnfinished = true
     const finish = (): void => {
-      if (!this.#handshakes.delete(end)) return
+      if (!isUnfinished) return
+      isUnfinished = false
+      // The end may be another connection's by now: what waits is not seen to have closed.
+      if (this.#handshakes.get(end) === finish) this.#handshakes.delete(end)
       timer.cancel()
-      this.#admission.leave(limitKey(remoteAddress))
+      this.#admission.leave(limitedBy)
+      this.#turns.leave(entrant)
     }
     this.#handshakes.set(end, finish)
     socket.once('close', finish)
+    if (!this.#turns.enter(entrant)) socket.destroy()
+  }
+
+  #start(socket: Socket): void {
     const { certificate } = this.#options
     if (certificate.isChallenged === true || certificate.find) {
       readFirstRecord(socket, (record) => this.#handshake(socket, readClientHello(record)))
