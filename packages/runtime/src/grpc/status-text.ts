@@ -10,10 +10,10 @@ export function isPluginAnswer(error: unknown): boolean {
   return answered.test(messageOf(error))
 }
 
-/** An error as Go prints the status of a call: `rpc error: code = Internal desc = …`. */
-export function statusText(error: unknown): string {
+/** An error as Go prints the status of a call: `rpc error: code = Internal desc = …`, with its message or another text. */
+export function statusText(error: unknown, text: string = messageOf(error)): string {
   const kind = error instanceof SpiffeError ? error.kind : 'unknown'
-  return `rpc error: code = ${grpcStatusName(grpcStatusFromKind(kind))} desc = ${messageOf(error)}`
+  return `rpc error: code = ${grpcStatusName(grpcStatusFromKind(kind))} desc = ${text}`
 }
 
 /** What a log line says of an error. SPIRE calls every plugin by gRPC: what one answers is a status there, and reads as one. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { isSpiffeError, messageOf, SpiffeError } from '@mini-spire/sdk/errors'
-import { grpcStatusFromKind, grpcStatusName } from '@mini-spire/sdk/grpc-status'
+import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import type { Node } from '../config/ast.ts'
 import { parseConfig } from '../config/parse.ts'
@@ -9,6 +8,7 @@ import type { PluginConfig } from '../config/plugin-config.ts'
 import { printHcl } from '../config/print.ts'
 import { quoteGo } from '../go-quote.ts'
 import { GrpcError } from '../grpc/grpc-error.ts'
+import { statusText } from '../grpc/status-text.ts'
 import type { LogFields, Logger } from '../log/logger.ts'
 import { osErrorText } from '../os-error.ts'
 import { CatalogError } from './catalog-error.ts'
@@ -303,7 +303,7 @@ async function reconfigure(plugin: Reconfigurable, log: Logger): Promise<void> {
     log.info('Plugin reconfigured', { old_hash: plugin.hash, new_hash: hash })
     plugin.hash = hash
   } catch (error) {
-    log.error('Failed to reconfigure plugin', { error: statusText(error) })
+    log.error('Failed to reconfigure plugin', { error: answerText(error) })
   }
 }
 
@@ -321,19 +321,17 @@ function loadFailure(log: Logger, name: string, error: unknown): CatalogError {
 }
 
 function configureFailure(log: Logger, name: string, error: unknown): CatalogError {
-  const why = statusText(error)
+  const why = answerText(error)
   log.error('Failed to configure plugin', { error: why })
   const text = `failed to configure plugin ${quoteGo(name)}: ${why}`
   return new CatalogError('ERR_PLUGIN_CONFIG', text, { cause: error })
 }
 
 /** What went wrong as SPIRE words it, where every plugin is called by gRPC. */
-function statusText(error: unknown): string {
+function answerText(error: unknown): string {
   if (error instanceof GrpcError) return error.message
   const isLocal = isSpiffeError(error, 'ERR_PLUGIN_DATA') || isSpiffeError(error, 'ERR_PLUGIN_LOAD')
   if (isLocal) return error.message
-  const kind = error instanceof SpiffeError ? error.kind : 'unknown'
   // Whose configuration it is stands before it already.
-  const problem = pluginDataProblem(error).replace(/^[a-z]+\(\w+\): /, '')
-  return `rpc error: code = ${grpcStatusName(grpcStatusFromKind(kind))} desc = ${problem}`
+  return statusText(error, pluginDataProblem(error).replace(/^[a-z]+\(\w+\): /, ''))
 }
