@@ -1,4 +1,15 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@mini-spire/runtime/clock'
@@ -50,6 +61,36 @@ describe('level store', () => {
     for (const name of await readdir(directory))
       expect(await mode(join(directory, name))).toBe(0o600)
     await store.close()
+  })
+
+  it('opens beside a table that was half written when its process ended, but with no damage in a table of its own', async () => {
+    const directory = await temporary()
+    let store = create(directory)
+    await store.open(() => {})
+    await store.commit([putEntries(testEntry('a'))])
+    await store.close()
+    // Opening writes what was in the log into a table.
+    store = create(directory)
+    await store.open(() => {})
+    await store.close()
+    const [table = ''] = (await readdir(directory)).filter((name) => name.endsWith('.ldb'))
+    await copyFile(join(directory, table), join(directory, '000999.ldb'))
+    await truncate(join(directory, '000999.ldb'), 100)
+    const state = new RecordedState()
+    store = create(directory)
+    await store.open(state.listener)
+    expect(state.names()).toEqual(['entry a'])
+    await store.close()
+    const own = await readdir(directory)
+    expect(own).not.toContain('000999.ldb')
+    for (const name of own.filter((name) => name.endsWith('.ldb'))) {
+      const bytes = await readFile(join(directory, name))
+      bytes.writeUInt8(bytes.readUInt8(10) ^ 1, 10)
+      await writeFile(join(directory, name), bytes)
+    }
+    await expect(create(directory).open(() => {})).rejects.toMatchObject({
+      code: 'ERR_STORE_CORRUPT',
+    })
   })
 
   it('commits many transactions at once as fast as one', async () => {

@@ -29,3 +29,26 @@ export function firstDamageOfLog(table: Uint32Array, bytes: Buffer): number | un
   }
   return undefined
 }
+
+/** Kinds of pieces in which a record lies that goes over the end of a block. */
+const piece = { full: 1, first: 2, last: 4 } as const
+
+/** The records of a log that {@link firstDamageOfLog} has found whole; one that the file ends in is left out. */
+export function* logRecords(bytes: Buffer): Generator<Buffer, void> {
+  let begun: Buffer[] = []
+  let offset = 0
+  while (offset + headerBytes <= bytes.length) {
+    const leftInBlock = blockBytes - (offset % blockBytes)
+    if (leftInBlock < headerBytes) {
+      offset += leftInBlock
+      continue
+    }
+    const end = offset + headerBytes + bytes.readUInt16LE(offset + 4)
+    const kind = bytes[offset + 6]
+    if (kind === 0 || end > bytes.length) return
+    if (kind === piece.full || kind === piece.first) begun = []
+    begun.push(bytes.subarray(offset + headerBytes, end))
+    if (kind === piece.full || kind === piece.last) yield Buffer.concat(begun)
+    offset = end
+  }
+}
