@@ -10,22 +10,15 @@ const headerBytes = 7
  * A record that the file ends in is what a crash leaves, and is passed over.
  */
 export function firstDamageOfLog(table: Uint32Array, bytes: Buffer): number | undefined {
-  let offset = 0
-  while (offset + headerBytes <= bytes.length) {
-    const leftInBlock = blockBytes - (offset % blockBytes)
-    if (leftInBlock < headerBytes) {
-      offset += leftInBlock
-      continue
-    }
-    const length = bytes.readUInt16LE(offset + 4)
-    const isPadding = length === 0 && bytes[offset + 6] === 0
-    if (isPadding && bytes.readUInt32LE(offset) === 0) return undefined
-    if (headerBytes + length > leftInBlock) return offset
-    const end = offset + headerBytes + length
+  for (let at = headerAt(bytes, 0), end = 0; at !== undefined; at = headerAt(bytes, end)) {
+    const length = bytes.readUInt16LE(at + 4)
+    const isPadding = length === 0 && bytes[at + 6] === 0
+    if (isPadding && bytes.readUInt32LE(at) === 0) return undefined
+    if (headerBytes + length > leftInBlock(at)) return at
+    end = at + headerBytes + length
     if (end > bytes.length) return undefined
     // The checksum is over the record's type and data.
-    if (!isIntact(table, bytes.subarray(offset + 6, end), bytes.readUInt32LE(offset))) return offset
-    offset = end
+    if (!isIntact(table, bytes.subarray(at + 6, end), bytes.readUInt32LE(at))) return at
   }
   return undefined
 }
@@ -36,19 +29,23 @@ const piece = { full: 1, first: 2, last: 4 } as const
 /** The records of a log that {@link firstDamageOfLog} has found whole; one that the file ends in is left out. */
 export function* logRecords(bytes: Buffer): Generator<Buffer, void> {
   let begun: Buffer[] = []
-  let offset = 0
-  while (offset + headerBytes <= bytes.length) {
-    const leftInBlock = blockBytes - (offset % blockBytes)
-    if (leftInBlock < headerBytes) {
-      offset += leftInBlock
-      continue
-    }
-    const end = offset + headerBytes + bytes.readUInt16LE(offset + 4)
-    const kind = bytes[offset + 6]
+  for (let at = headerAt(bytes, 0), end = 0; at !== undefined; at = headerAt(bytes, end)) {
+    end = at + headerBytes + bytes.readUInt16LE(at + 4)
+    const kind = bytes[at + 6]
     if (kind === 0 || end > bytes.length) return
     if (kind === piece.full || kind === piece.first) begun = []
-    begun.push(bytes.subarray(offset + headerBytes, end))
+    begun.push(bytes.subarray(at + headerBytes, end))
     if (kind === piece.full || kind === piece.last) yield Buffer.concat(begun)
-    offset = end
   }
+}
+
+/** Where the next piece of a record begins, from an offset on: the end of a block that has no room for a header is passed over. */
+function headerAt(bytes: Buffer, offset: number): number | undefined {
+  const left = leftInBlock(offset)
+  const at = left < headerBytes ? offset + left : offset
+  return at + headerBytes <= bytes.length ? at : undefined
+}
+
+function leftInBlock(offset: number): number {
+  return blockBytes - (offset % blockBytes)
 }
