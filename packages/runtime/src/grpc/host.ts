@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { isSpiffeError, messageOf } from '@mini-spire/sdk/errors'
 import type { Clock } from '../clock.ts'
 import { sleep } from '../clock.ts'
@@ -89,7 +90,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       log,
       limits: this.#limits,
       connections: this.#connections,
-      accept: (socket, key) => server.accept(socket, key, this.#senderOf(key)),
+      accept: (socket, key) => this.#accept(server, socket, key),
     })
     this.#listeners.push(listener)
     await listener.listen()
@@ -132,7 +133,7 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
       clock,
       limits: this.#limits,
       connections: this.#connections,
-      accept: (socket, key) => server.accept(socket, key, this.#senderOf(key)),
+      accept: (socket, key) => this.#accept(server, socket, key),
       retire: (key) => server.retire(key),
     })
     this.#listeners.push(listener)
@@ -182,6 +183,12 @@ export class GrpcHost<C extends CallContext> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop(0)
+  }
+
+  /** A handshake that was under way when the host stopped ends in nothing. */
+  #accept(server: RawServer, socket: Socket, key: string): void {
+    if (this.#isStopping) socket.destroy()
+    else server.accept(socket, key, this.#senderOf(key))
   }
 
   #senderOf(key: string): RequestSender {

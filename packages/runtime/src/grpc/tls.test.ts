@@ -197,6 +197,19 @@ describe('who connects over TLS', () => {
   })
 })
 
+describe('a host that stops', () => {
+  it('serves nobody whose handshake was under way', async () => {
+    const { host, port } = await start()
+    const tcp = connectTcp(port, '127.0.0.1')
+    await new Promise((resolve) => tcp.once('connect', resolve))
+    // The host accepts it in one of the next turns of the loop that they share.
+    for (let n = 0; n < 10; n++) await new Promise((resolve) => setImmediate(resolve))
+    await host.stop(0)
+    const late = connectTls({ socket: tcp, rejectUnauthorized: false, ALPNProtocols: ['h2'] })
+    await closed(late)
+  })
+})
+
 describe('a connection that was told to go elsewhere', () => {
   it('is cut off with the calls that do not end [gate 9]', async () => {
     const clock = new FakeClock()
